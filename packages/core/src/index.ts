@@ -1,0 +1,21 @@
+// @striper/core: the contract of a pipe and the plumbing that keeps it. Read pipe.ts first, then wrap.ts.
+
+export * from './pipe.ts'
+export { PipeError, isPipeError, type PipeErrorCode } from './errors.ts'
+export { memoryPair, type MemoryOptions } from './memory.ts'
+export type { Codec } from './codec.ts'
+export { layer, WrapPipe, type WrapInit } from './wrap.ts'
+export {
+  BYTES_HIGH_WATER,
+  MESSAGES_HIGH_WATER,
+  PipeBase,
+  type PipeInit,
+  type Done,
+  numbered,
+  sizeOf,
+  whole,
+  pieces,
+} from './base.ts'
+export { ByteQueue } from './bytes.ts'
+export { abort } from './abort.ts'
+export { logger, type Log } from './log.ts'

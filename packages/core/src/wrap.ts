@@ -1,0 +1,180 @@
+// WrapPipe: all the plumbing of a Duplex that stands on a Duplex, once.
+//
+//   writer ── write ──▶ encode ──▶ lower.write     `false` from below holds the writer's callback
+//   reader ◀── push ─── decode ◀── lower 'data'    `false` from the reader pauses what is below
+//
+// A layer is a codec in a WrapPipe. It passes half-close each way, turns a failure of either side into a
+// failure of the other, and closes after what it stands on has closed.
+
+import { abort } from './abort.ts'
+import { type Done, PipeBase, type PipeInit, pieces } from './base.ts'
+import type { Codec } from './codec.ts'
+import { PipeError } from './errors.ts'
+import { isPipe, labelOf } from './pipe.ts'
+import type { ByteDuplex, BytePipe, Kind, Layer, Message } from './pipe.ts'
+import type { Duplex } from './stream.ts'
+
+/** The codec that changes nothing. */
+export const identity: Codec = {
+  encode: pieces,
+  decode: (chunk, give) => give(chunk),
+  finish: () => undefined,
+}
+
+export interface WrapInit<K extends Kind> extends Omit<PipeInit<K>, 'below'> {
+  codec?: Codec
+}
+
+export class WrapPipe<K extends Kind> extends PipeBase<K> {
+  protected readonly lower: Duplex
+  readonly #codec: Codec
+  #held: Done | undefined // the callback of a write that the lower pipe has not drained yet
+  #lowerEnded = false
+  readonly #give = (unit: Buffer) => {
+    if (!this.deliver(unit)) this.lower.pause()
+  }
+
+  constructor(lower: Duplex, { codec = identity, ...init }: WrapInit<K>) {
+    super({ ...init, below: isPipe(lower) ? [lower] : [] })
+    this.lower = lower
+    this.#codec = codec
+    lower.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
+    // In this very tick: a socket with no listener for 'error' kills the process.
+    lower.on('error', error => this.destroy(this.explain(error)))
+    lower.on('close', () => this.#lowerClosed())
+    lower.on('drain', () => this.#release())
+    lower.pause()
+    lower.on('data', (chunk: Buffer) => this.receive(chunk))
+    lower.on('end', () => this.#lowerEnd())
+  }
+
+  protected override open(done: Done): void {
+    const lower = this.lower as Duplex & { pending?: boolean }
+    if (!lower.pending || lower.destroyed) return done()
+    const settled = () => {
+      lower.off('ready', settled).off('close', settled)
+      done() // where it closed, 'error' or 'close' from below has destroyed this pipe already
+    }
+    lower.on('ready', settled).on('close', settled)
+  }
+
+  /** A failure of the pipe below, as one of this pipe. */
+  protected explain(error: Error): PipeError {
+    return PipeError.from(error, this.label)
+  }
+
+  protected override cancel(): void {
+    this.abortLower()
+  }
+
+  /** Takes a chunk from below. A subclass may hold chunks back or change them. */
+  protected receive(chunk: Buffer): void {
+    if (this.destroyed) return
+    try {
+      this.#codec.decode(chunk, this.#give)
+    } catch (error) {
+      this.destroy(PipeError.from(error, this.label))
+    }
+  }
+
+  /** Gives chunks to the pipe below, as one write where it can. */
+  protected send(chunks: readonly Buffer[], done: Done): void {
+    const lower = this.lower
+    let more = true
+    if (chunks.length === 1) {
+      more = lower.write(chunks[0])
+    } else {
+      lower.cork()
+      for (const chunk of chunks) more = lower.write(chunk)
+      lower.uncork()
+    }
+    if (more) done()
+    else this.#held = done
+  }
+
+  /** The pipe below has ended, and all before has been received. */
+  protected finish(): void {
+    try {
+      this.#codec.finish()
+    } catch (error) {
+      this.destroy(PipeError.from(error, this.label))
+      return
+    }
+    this.push(null)
+  }
+
+  /** Ends what is below so that the far end sees an abort. */
+  protected abortLower(): void {
+    abort(this.lower)
+  }
+
+  override _read(): void {
+    if (this.lower.isPaused()) this.lower.resume()
+  }
+
+  override _write(unit: Message, _encoding: string, done: Done): void {
+    this.#encodeAndSend([unit], done)
+  }
+
+  override _writev(writes: { chunk: unknown }[], done: Done): void {
+    this.#encodeAndSend(
+      writes.map(write => write.chunk as Message),
+      done,
+    )
+  }
+
+  override _final(done: Done): void {
+    this.lower.end((error?: Error | null) => done(error && PipeError.from(error, this.label)))
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    const held = this.#held
+    this.#held = undefined
+    held?.(error ?? new PipeError('ERR_PIPE_ABORTED', 'destroyed', { label: this.label }))
+    const { lower } = this
+    if (lower.closed) return done(error)
+    lower.once('close', () => done(error))
+    if (this.complete) lower.destroy()
+    else this.abortLower()
+  }
+
+  #encodeAndSend(units: readonly Message[], done: Done): void {
+    const chunks: Buffer[] = []
+    try {
+      for (const unit of units) {
+        this.accept(unit)
+        for (const chunk of this.#codec.encode(unit)) chunks.push(chunk)
+      }
+    } catch (error) {
+      return done(PipeError.from(error, this.label))
+    }
+    if (chunks.length === 0) done()
+    else this.send(chunks, done)
+  }
+
+  #release(): void {
+    const held = this.#held
+    this.#held = undefined
+    held?.()
+  }
+
+  #lowerEnd(): void {
+    this.#lowerEnded = true
+    if (!this.destroyed) this.finish()
+  }
+
+  #lowerClosed(): void {
+    if (this.destroyed || (this.#lowerEnded && this.lower.writableFinished)) return
+    const sentence = `${labelOf(this.lower)} closed before its end`
+    this.destroy(new PipeError('ERR_PIPE_CLOSED', sentence, { label: this.label }))
+  }
+}
+
+/**
+ * A layer of one's own, from bytes to bytes: `layer('rot13', () => codec)`. Each pipe gets a codec of
+ * its own; its label is `rot13(<label below>)`.
+ */
+export function layer(name: string, codec: () => Codec): Layer<ByteDuplex, BytePipe> {
+  return below =>
+    new WrapPipe(below, { kind: 'bytes', label: `${name}(${labelOf(below)})`, codec: codec() })
+}

@@ -1,0 +1,95 @@
+// frame: gives a byte pipe borders.
+//
+//   ┌─────────────┬──────────────────┐
+//   │ length  u32 │ length bytes     │   big-endian; a length of 0 is an empty message
+//   └─────────────┴──────────────────┘
+//
+// A message that lies in one chunk from below is a view of it; only one that straddles chunks is copied.
+
+import { ByteQueue, labelOf, PipeError, pieces, sizeOf, WrapPipe } from '@striper/core'
+import type { ByteDuplex, Codec, Layer, Message, MessagePipe } from '@striper/core'
+
+const HEADER_BYTES = 4
+
+/** 64 KiB of payload, and room for the headers of whatever stands above. */
+const DEFAULT_MAX_MESSAGE_BYTES = 65 * 1024
+const LARGEST_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+export interface FrameOptions {
+  /** The largest message either way, in bytes: 1 to 16 MiB, default 65 KiB. A longer one destroys the
+   *  pipe with ERR_PIPE_LIMIT, at the end that writes it or, before it takes memory, at the end that
+   *  reads its length. */
+  maxMessageBytes?: number
+}
+
+/** Length-prefixed messages over a byte pipe. An end of the pipe below inside a message is
+ *  ERR_PIPE_TRUNCATED. */
+export function frame(options: FrameOptions = {}): Layer<ByteDuplex, MessagePipe> {
+  const { maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options
+  if (!(maxMessageBytes >= 1 && maxMessageBytes <= LARGEST_MAX_MESSAGE_BYTES)) {
+    throw new RangeError(
+      `maxMessageBytes must be 1..${LARGEST_MAX_MESSAGE_BYTES}, got ${maxMessageBytes}`,
+    )
+  }
+  return below => new FramePipe(below, maxMessageBytes)
+}
+
+class FramePipe extends WrapPipe<'messages'> {
+  readonly maxMessageBytes: number
+
+  constructor(below: ByteDuplex, maxMessageBytes: number) {
+    const label = `frame(${labelOf(below)})`
+    super(below, { kind: 'messages', label, codec: new FrameCodec(maxMessageBytes) })
+    this.maxMessageBytes = maxMessageBytes
+  }
+
+  get preferredMessageBytes(): number {
+    return this.maxMessageBytes
+  }
+}
+
+/** The codec of `frame`, for a layer of one's own. Pure. */
+export class FrameCodec implements Codec {
+  readonly #max: number
+  readonly #queue = new ByteQueue()
+  #length = -1 // of the message that is coming; -1 while its header is not here
+
+  constructor(maxMessageBytes: number) {
+    this.#max = maxMessageBytes
+  }
+
+  encode(message: Message): readonly Buffer[] {
+    const length = sizeOf(message)
+    if (length > this.#max) throw this.#tooLong(length)
+    const header = Buffer.allocUnsafe(HEADER_BYTES)
+    header.writeUInt32BE(length)
+    return [header, ...pieces(message)]
+  }
+
+  decode(chunk: Buffer, give: (message: Buffer) => void): void {
+    const queue = this.#queue
+    queue.push(chunk)
+    for (;;) {
+      if (this.#length < 0) {
+        if (queue.length < HEADER_BYTES) return
+        const length = queue.take(HEADER_BYTES).readUInt32BE()
+        if (length > this.#max) throw this.#tooLong(length)
+        this.#length = length
+      }
+      if (queue.length < this.#length) return
+      const message = queue.take(this.#length)
+      this.#length = -1
+      give(message)
+    }
+  }
+
+  finish(): void {
+    if (this.#length < 0 && this.#queue.length === 0) return
+    const missing = this.#length < 0 ? 'its header' : `${this.#length - this.#queue.length} bytes`
+    throw new PipeError('ERR_PIPE_TRUNCATED', `ended inside a message, ${missing} missing`)
+  }
+
+  #tooLong(length: number): PipeError {
+    return new PipeError('ERR_PIPE_LIMIT', `message of ${length} bytes, limit ${this.#max}`)
+  }
+}

@@ -1,0 +1,5 @@
+// @striper/tcp: sockets as byte pipes. Read tcp.ts first.
+
+export { connect, fromSocket, type ConnectOptions, type TcpPipe } from './tcp.ts'
+export { listen, type ListenOptions, type TcpServer } from './listen.ts'
+export { formatAddress, parseAddress, type SocketAddress } from './address.ts'

@@ -1,0 +1,83 @@
+// listen(): a server whose connections are pipes from the tick in which they come.
+
+import net, { type Server } from 'node:net'
+import { logger, PipeError } from '@striper/core'
+import { formatAddress, formatNodeAddress, type SocketAddress } from './address.ts'
+import { fromSocket, SOCKET_OPTIONS, type TcpPipe } from './tcp.ts'
+
+const log = logger('tcp')
+
+export type ListenOptions = SocketAddress & {
+  /** Connections at once, at most; one more is closed as it comes. Default: no limit. */
+  maxConnections?: number
+}
+
+/**
+ * Listens, and calls `onConnection` with a pipe for each connection, which that function then owns. A
+ * connection that fails before anybody stacks on it is closed, and nothing else happens. Rejects with
+ * ERR_PIPE_CONNECT where it cannot listen.
+ */
+export async function listen(
+  options: ListenOptions,
+  onConnection: (pipe: TcpPipe) => void,
+): Promise<TcpServer> {
+  const server = net.createServer(SOCKET_OPTIONS)
+  const listener = new TcpServer(server, onConnection)
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const sentence = `cannot listen at ${formatAddress(options)}: ${error.code ?? error.message}`
+      reject(new PipeError('ERR_PIPE_CONNECT', sentence, { cause: error }))
+    })
+    server.listen('path' in options ? { path: options.path } : options, resolve)
+  })
+  server.removeAllListeners('error')
+  server.on('error', error => log('%s: %s', listener.address, error.message)) // EMFILE: goes on listening
+  return listener
+}
+
+/** A listening server. */
+export class TcpServer {
+  readonly #server: Server
+  readonly #pipes = new Set<TcpPipe>()
+
+  constructor(server: Server, onConnection: (pipe: TcpPipe) => void) {
+    this.#server = server
+    server.on('connection', socket => {
+      const pipe = fromSocket(socket)
+      pipe.on('error', error => log('%s', error.message)) // whoever stacks on it listens as well
+      this.#pipes.add(pipe)
+      pipe.once('close', () => this.#pipes.delete(pipe))
+      onConnection(pipe)
+    })
+    server.on('drop', () => log('%s: too many connections, one dropped', this.address))
+  }
+
+  /** Where it listens, with the port that the system chose for port 0. */
+  get address(): string {
+    return formatNodeAddress(this.#server.address())
+  }
+
+  /** The port it listens on; 0 for a Unix socket. */
+  get port(): number {
+    const address = this.#server.address()
+    return address !== null && typeof address === 'object' ? address.port : 0
+  }
+
+  /** Its connections that have not closed. */
+  get connections(): ReadonlySet<TcpPipe> {
+    return this.#pipes
+  }
+
+  /** Listens no more, and resolves when the last connection has closed by itself. */
+  async close(): Promise<void> {
+    await new Promise<void>(resolve => this.#server.close(() => resolve()))
+  }
+
+  /** Listens no more, aborts every connection, and resolves when the last has closed. */
+  async destroy(): Promise<void> {
+    const closed = this.close()
+    for (const pipe of this.#pipes) pipe.destroy()
+    await closed
+  }
+}

@@ -1,0 +1,107 @@
+// Sockets as byte pipes: TCP over IPv4 and IPv6, and Unix sockets.
+//
+// Half-open always, no delay. An abort is a reset (RST), and a reset received is ERR_PIPE_RESET. A Unix
+// socket cannot carry an abort: its peer sees an end, and only a write of its own fails.
+
+import net, { type Socket } from 'node:net'
+import {
+  type Address,
+  BYTES_HIGH_WATER,
+  logger,
+  numbered,
+  PipeError,
+  WrapPipe,
+} from '@striper/core'
+import { formatAddress, type SocketAddress } from './address.ts'
+
+const log = logger('tcp')
+
+/** Options of a socket that everybody here wants. */
+export const SOCKET_OPTIONS = {
+  allowHalfOpen: true,
+  highWaterMark: BYTES_HIGH_WATER,
+  noDelay: true,
+  keepAlive: true, // so that a peer that vanished while nothing was said is found out, in minutes
+  keepAliveInitialDelay: 60_000,
+} as const
+
+export type ConnectOptions = SocketAddress & {
+  /** The local address to connect from; the system chooses the port. For a host and port only. */
+  localAddress?: string
+  /** How long a connection may take, in ms; 15 s. Then ERR_PIPE_TIMEOUT. 0: as long as the system likes. */
+  connectTimeoutMs?: number
+}
+
+/**
+ * Connects, and returns the pipe at once: what is written before `ready` waits. Where it cannot connect,
+ * the pipe is destroyed with ERR_PIPE_CONNECT or ERR_PIPE_TIMEOUT, the system's error as its cause.
+ */
+export function connect(options: ConnectOptions): TcpPipe {
+  const { connectTimeoutMs = 15_000, localAddress } = options
+  if (!(connectTimeoutMs >= 0)) {
+    throw new RangeError(`connectTimeoutMs must be 0 or more, got ${connectTimeoutMs}`)
+  }
+  const where = formatAddress('path' in options ? options : { host: 'localhost', ...options })
+  const socket =
+    'path' in options
+      ? net.connect({ ...SOCKET_OPTIONS, path: options.path })
+      : net.connect({
+          ...SOCKET_OPTIONS,
+          host: options.host ?? 'localhost',
+          port: options.port,
+          ...(localAddress === undefined ? {} : { localAddress, family: net.isIP(localAddress) }),
+        })
+  const pipe = new TcpPipe(socket, 'path' in options ? 'unix' : 'tcp', where)
+  if (connectTimeoutMs > 0) {
+    const timer = setTimeout(() => {
+      const sentence = `no answer from ${where} in ${connectTimeoutMs} ms`
+      pipe.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: pipe.label }))
+    }, connectTimeoutMs)
+    socket.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+  }
+  return pipe
+}
+
+/** Makes a pipe of a socket that somebody else connected or accepted, and owns it from now on. Call it in
+ *  the tick in which the socket came: until then nobody listens for its errors. */
+export function fromSocket(socket: Socket): TcpPipe {
+  const unix = !socket.connecting && socket.remoteAddress === undefined
+  return new TcpPipe(socket, unix ? 'unix' : 'tcp')
+}
+
+/** A socket as a byte pipe. Made by `connect`, `listen` and `fromSocket`. */
+export class TcpPipe extends WrapPipe<'bytes'> {
+  readonly #target: string | undefined
+  #address: Address = {}
+
+  constructor(socket: Socket, name: 'tcp' | 'unix', target?: string) {
+    super(socket, { kind: 'bytes', label: numbered(name) })
+    this.#target = target
+    if (socket.connecting) socket.once('connect', () => this.#connected(socket))
+    else this.#connected(socket)
+    this.once('close', () => log('%s closed, %o', this.label, this.stats))
+  }
+
+  /** Its two ends; kept after it has closed. */
+  get address(): Address {
+    return this.#address
+  }
+
+  protected override explain(error: Error): PipeError {
+    if (!this.pending || this.#target === undefined) return super.explain(error)
+    const reason = (error as NodeJS.ErrnoException).code ?? error.message
+    const sentence = `cannot connect to ${this.#target}: ${reason}`
+    return new PipeError('ERR_PIPE_CONNECT', sentence, { label: this.label, cause: error })
+  }
+
+  #connected(socket: Socket): void {
+    const { localAddress, localPort, remoteAddress, remotePort } = socket
+    const end = (host?: string, port?: number) =>
+      host === undefined || port === undefined ? undefined : formatAddress({ host, port })
+    this.#address = {
+      local: end(localAddress, localPort),
+      remote: end(remoteAddress, remotePort) ?? this.#target,
+    }
+    log('%s open, %o', this.label, this.#address)
+  }
+}
