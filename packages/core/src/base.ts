@@ -121,11 +121,11 @@ export function sizeOf(message: Message): number {
 
 /** A message as one Buffer; copies only where it is in pieces. */
 export function whole(message: Message): Buffer {
-  if (message instanceof Uint8Array) return message as Buffer
+  if (message instanceof Uint8Array) return message
   return message.length === 1 ? message[0]! : Buffer.concat(message)
 }
 
 /** The pieces of a message. */
 export function pieces(message: Message): readonly Buffer[] {
-  return message instanceof Uint8Array ? [message as Buffer] : message
+  return message instanceof Uint8Array ? [message] : message
 }

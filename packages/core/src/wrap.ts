@@ -174,7 +174,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
  * A layer of one's own, from bytes to bytes: `layer('rot13', () => codec)`. Each pipe gets a codec of
  * its own; its label is `rot13(<label below>)`.
  */
-export function layer(name: string, codec: () => Codec): Layer<ByteDuplex, BytePipe> {
+export function layer(name: string, codec: () => Codec): Layer {
   return below =>
     new WrapPipe(below, { kind: 'bytes', label: `${name}(${labelOf(below)})`, codec: codec() })
 }
