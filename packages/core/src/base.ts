@@ -110,6 +110,17 @@ export abstract class PipeBase<K extends Kind> extends Duplex implements Pipe<K>
   }
 }
 
+/** For the `open()` of a pipe that is open when the one below is. Calls back where that one fails as well:
+ *  its error is the owner's to listen for, and has destroyed the pipe above by then. */
+export function afterReady(below: Duplex, done: Done): void {
+  if (!(below as { pending?: boolean }).pending || below.destroyed) return done()
+  const settled = () => {
+    below.off('ready', settled).off('close', settled)
+    done()
+  }
+  below.on('ready', settled).on('close', settled)
+}
+
 /** The bytes of a message, whole or in pieces. Anything else is a programmer's mistake. */
 export function sizeOf(message: Message): number {
   if (message instanceof Uint8Array) return message.length

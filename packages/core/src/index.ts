@@ -9,6 +9,7 @@ export {
   BYTES_HIGH_WATER,
   MESSAGES_HIGH_WATER,
   PipeBase,
+  afterReady,
   type PipeInit,
   type Done,
   numbered,

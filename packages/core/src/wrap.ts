@@ -7,11 +7,11 @@
 // failure of the other, and closes after what it stands on has closed.
 
 import { abort } from './abort.ts'
-import { type Done, PipeBase, type PipeInit, pieces } from './base.ts'
+import { afterReady, type Done, PipeBase, type PipeInit, pieces } from './base.ts'
 import type { Codec } from './codec.ts'
 import { PipeError } from './errors.ts'
 import { isPipe, labelOf } from './pipe.ts'
-import type { ByteDuplex, BytePipe, Kind, Layer, Message } from './pipe.ts'
+import type { Kind, Layer, Message } from './pipe.ts'
 import type { Duplex } from './stream.ts'
 
 /** The codec that changes nothing. */
@@ -49,13 +49,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   }
 
   protected override open(done: Done): void {
-    const lower = this.lower as Duplex & { pending?: boolean }
-    if (!lower.pending || lower.destroyed) return done()
-    const settled = () => {
-      lower.off('ready', settled).off('close', settled)
-      done() // where it closed, 'error' or 'close' from below has destroyed this pipe already
-    }
-    lower.on('ready', settled).on('close', settled)
+    afterReady(this.lower, done)
   }
 
   /** A failure of the pipe below, as one of this pipe. */

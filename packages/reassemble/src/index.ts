@@ -1,1 +1,3 @@
-export {}
+// @striper/reassemble: one ordered byte pipe over parcels. Read reassemble.ts first.
+
+export { reassemble, type ReassembleOptions } from './reassemble.ts'

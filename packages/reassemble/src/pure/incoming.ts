@@ -1,0 +1,92 @@
+// Incoming: the receiving half of a stream. Parcels go in, in any order; bytes come out, in theirs.
+//
+//   arrived:   [0..64k)  [128k..192k)      ──▶ [0..64k) comes out, [128k..192k) is held
+//   then:      [64k..128k)                 ──▶ [64k..192k) comes out
+//
+// Pure: no streams, no clock. What waits here, in order or out of it, is at most the credit that was given;
+// a peer that sends beyond it has broken the protocol.
+
+import { PipeError } from '@striper/core'
+import { INITIAL_CREDIT } from './wire.ts'
+
+/** Parcels that may wait out of order. A writer never has as many under way (docs/wire.md). */
+export const MAX_HELD_PARCELS = 16_384
+
+export class Incoming {
+  readonly #window: number
+  readonly #held = new Map<number, Buffer>() // by offset
+  #heldBytes = 0
+  #released = 0 // bytes that the reader took
+  #limit = INITIAL_CREDIT // credit as the peer was told
+  #end: number | undefined
+
+  /** `windowBytes` is what may wait here, in bytes, at least INITIAL_CREDIT. */
+  constructor(windowBytes: number) {
+    this.#window = windowBytes
+  }
+
+  /** Bytes that wait for the reader or for bytes before them. */
+  get held(): number {
+    return this.#heldBytes
+  }
+
+  /** Whether everything up to the end has arrived, taken or not: no more credit is needed. */
+  get arrived(): boolean {
+    return this.#end !== undefined && this.#released + this.#heldBytes === this.#end
+  }
+
+  /** Whether everything up to the end has been taken. */
+  get ended(): boolean {
+    return this.#released === this.#end
+  }
+
+  /** A parcel came. Throws ERR_PIPE_PROTOCOL or ERR_PIPE_LIMIT where it may not be. */
+  data(offset: number, bytes: Buffer): void {
+    const end = offset + bytes.length
+    if (bytes.length === 0) throw protocol('parcel without bytes')
+    if (offset < this.#released || this.#held.has(offset)) {
+      throw protocol(`bytes at ${offset} came twice`)
+    }
+    if (end > (this.#end ?? Infinity)) throw protocol(`bytes up to ${end} of ${this.#end}`)
+    // Overlapping parcels cannot make more of the window than there is.
+    if (end > this.#limit || this.#released + this.#heldBytes + bytes.length > this.#limit) {
+      throw new PipeError('ERR_PIPE_LIMIT', `bytes up to ${end}, credit up to ${this.#limit}`)
+    }
+    if (this.#held.size >= MAX_HELD_PARCELS) {
+      throw new PipeError('ERR_PIPE_LIMIT', `more than ${MAX_HELD_PARCELS} parcels out of order`)
+    }
+    // A small parcel that has to wait must not keep a large read buffer alive.
+    const waits = offset !== this.#released && bytes.length * 4 < bytes.buffer.byteLength
+    this.#held.set(offset, waits ? Buffer.from(bytes) : bytes)
+    this.#heldBytes += bytes.length
+  }
+
+  /** The end is known. Throws ERR_PIPE_PROTOCOL where it was known to be elsewhere. */
+  end(offset: number): void {
+    if (this.#end !== undefined) throw protocol('the end came twice')
+    if (offset < this.#released + this.#heldBytes) throw protocol(`bytes beyond the end ${offset}`)
+    this.#end = offset
+  }
+
+  /** Takes the next bytes in order; undefined while they have not come. */
+  next(): Buffer | undefined {
+    const bytes = this.#held.get(this.#released)
+    if (bytes === undefined) return undefined
+    this.#held.delete(this.#released)
+    this.#released += bytes.length
+    this.#heldBytes -= bytes.length
+    return bytes
+  }
+
+  /** New credit worth telling the peer, or undefined. Telling it is then the caller's duty. */
+  grant(): number | undefined {
+    const limit = this.#released + this.#window
+    if (this.#end !== undefined || limit - this.#limit < this.#window / 4) return undefined
+    this.#limit = limit
+    return limit
+  }
+}
+
+function protocol(sentence: string): PipeError {
+  return new PipeError('ERR_PIPE_PROTOCOL', sentence)
+}

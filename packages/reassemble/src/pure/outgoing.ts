@@ -1,0 +1,57 @@
+// Outgoing: the sending half of a stream. Bytes go in, parcels come out, as far as the reader's credit goes.
+//
+// Pure: no streams, no clock.
+
+import { ByteQueue, PipeError } from '@striper/core'
+import { INITIAL_CREDIT } from './wire.ts'
+
+/** Beyond this many pieces a parcel is cheaper to join than to write in pieces. */
+const MAX_PIECES = 8
+
+export class Outgoing {
+  readonly #queue = new ByteQueue()
+  #sent = 0
+  #limit = INITIAL_CREDIT
+
+  /** Bytes that are not sent yet. */
+  get queued(): number {
+    return this.#queue.length
+  }
+
+  /** Bytes that are sent, and so the offset of the next. */
+  get offset(): number {
+    return this.#sent
+  }
+
+  /** Whether there is something to send and no credit for it. */
+  get starved(): boolean {
+    return this.#queue.length > 0 && this.#sent >= this.#limit
+  }
+
+  write(chunk: Buffer): void {
+    this.#queue.push(chunk)
+  }
+
+  /** Credit came. It may come out of order, so a lower limit than the present is an old one. */
+  credit(limit: number): void {
+    if (limit > this.#limit) this.#limit = limit
+  }
+
+  /** The next bytes to send, at most `maxBytes`, in pieces; undefined where there are none or no credit. */
+  next(maxBytes: number): Buffer[] | undefined {
+    const queue = this.#queue
+    let rest = Math.min(maxBytes, queue.length, this.#limit - this.#sent)
+    if (rest <= 0) return undefined
+    this.#sent += rest
+    if (!Number.isSafeInteger(this.#sent)) {
+      throw new PipeError('ERR_PIPE_LIMIT', 'stream longer than 2^53 - 1 bytes')
+    }
+    const parts: Buffer[] = []
+    while (rest > 0) {
+      const part = parts.length < MAX_PIECES - 1 ? queue.takeUpTo(rest) : queue.take(rest)
+      parts.push(part)
+      rest -= part.length
+    }
+    return parts
+  }
+}

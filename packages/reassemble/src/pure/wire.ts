@@ -1,0 +1,46 @@
+// The messages of reassembly: three, all big-endian, each one message of the pipe below.
+//
+//   DATA    0x01  offset u64  bytes…     the bytes of the stream from `offset` on
+//   CREDIT  0x02  limit  u64             the reader lets its writer send up to, not including, offset `limit`
+//   END     0x03  offset u64             the stream ends at `offset`
+//
+// They may arrive in any order. An integer is at most 2^53 - 1.
+
+import { PipeError } from '@striper/core'
+
+export const DATA = 1
+export const CREDIT = 2
+export const END = 3
+
+export const HEADER_BYTES = 9
+
+/** What a writer may send before it has heard of its reader, in bytes. Part of the wire format. */
+export const INITIAL_CREDIT = 64 * 1024
+
+export type ChannelMessage =
+  | { type: typeof DATA; offset: number; bytes: Buffer }
+  | { type: typeof CREDIT | typeof END; offset: number }
+
+export function encodeHeader(type: number, offset: number): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_BYTES)
+  header[0] = type
+  header.writeUInt32BE(Math.floor(offset / 2 ** 32), 1)
+  header.writeUInt32BE(offset % 2 ** 32, 5)
+  return header
+}
+
+/** Reads a message; throws ERR_PIPE_PROTOCOL where it is none of the three. */
+export function decode(message: Buffer): ChannelMessage {
+  if (message.length < HEADER_BYTES) throw malformed(`message of ${message.length} bytes`)
+  const offset = message.readUInt32BE(1) * 2 ** 32 + message.readUInt32BE(5)
+  if (!Number.isSafeInteger(offset)) throw malformed('offset beyond 2^53 - 1')
+  const type = message[0]
+  if (type === DATA) return { type, offset, bytes: message.subarray(HEADER_BYTES) }
+  if (type !== CREDIT && type !== END) throw malformed(`message of type ${type}`)
+  if (message.length > HEADER_BYTES) throw malformed(`message of type ${type} is too long`)
+  return { type, offset }
+}
+
+function malformed(sentence: string): PipeError {
+  return new PipeError('ERR_PIPE_PROTOCOL', sentence)
+}
