@@ -9,10 +9,18 @@
 // knows nothing.
 
 import { afterReady, type Done, labelOf, logger, PipeBase, PipeError } from '@striper/core'
-import type { BytePipe, Layer, ParcelPipe } from '@striper/core'
+import type { Layer, ParcelPipe } from '@striper/core'
 import { Incoming } from './pure/incoming.ts'
 import { Outgoing } from './pure/outgoing.ts'
-import { CREDIT, DATA, decode, encodeHeader, END, HEADER_BYTES, INITIAL_CREDIT } from './pure/wire.ts'
+import {
+  CREDIT,
+  DATA,
+  decode,
+  encodeHeader,
+  END,
+  HEADER_BYTES,
+  INITIAL_CREDIT,
+} from './pure/wire.ts'
 
 const log = logger('reassemble')
 
@@ -30,7 +38,7 @@ export interface ReassembleOptions {
  * the pipe below before the stream's own is ERR_PIPE_TRUNCATED; a peer that sends beyond its credit gets
  * ERR_PIPE_LIMIT. Destroying it before its time destroys the pipe below, whose peer then sees an abort.
  */
-export function reassemble(options: ReassembleOptions = {}): Layer<ParcelPipe, BytePipe> {
+export function reassemble(options: ReassembleOptions = {}): Layer<ParcelPipe> {
   const { windowBytes = DEFAULT_WINDOW_BYTES } = options
   if (!(windowBytes >= INITIAL_CREDIT && windowBytes <= LARGEST_WINDOW_BYTES)) {
     throw new RangeError(

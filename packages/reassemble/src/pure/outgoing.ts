@@ -2,7 +2,7 @@
 //
 // Pure: no streams, no clock.
 
-import { ByteQueue, PipeError } from '@striper/core'
+import { ByteQueue } from '@striper/core'
 import { INITIAL_CREDIT } from './wire.ts'
 
 /** Beyond this many pieces a parcel is cheaper to join than to write in pieces. */
@@ -43,9 +43,6 @@ export class Outgoing {
     let rest = Math.min(maxBytes, queue.length, this.#limit - this.#sent)
     if (rest <= 0) return undefined
     this.#sent += rest
-    if (!Number.isSafeInteger(this.#sent)) {
-      throw new PipeError('ERR_PIPE_LIMIT', 'stream longer than 2^53 - 1 bytes')
-    }
     const parts: Buffer[] = []
     while (rest > 0) {
       const part = parts.length < MAX_PIECES - 1 ? queue.takeUpTo(rest) : queue.take(rest)

@@ -1,0 +1,152 @@
+// Lane: what the core knows of one lane: what is under way on it, how it does, and whether to trust it.
+//
+//   proving ──▶ working ──▶ suspect ──▶ proving …      silence makes suspect, an acknowledgement proves
+//                  └──────▶ leaving                    nothing new is sent on it
+//
+// Pure: time is passed in, in ms.
+
+import { Fifo } from './fifo.ts'
+import { Meter, type Stamp } from './meter.ts'
+import type { LaneView } from './schedule.ts'
+import type { END, PARCEL } from './wire.ts'
+
+/**
+ * - `proving`: new, or silent until just now; one parcel at a time until one is acknowledged.
+ * - `working`: takes what it has room for.
+ * - `suspect`: bytes are under way, and nothing came back for too long. Gets nothing new.
+ * - `leaving`: on its way out. Gets nothing new.
+ */
+export type LaneState = 'proving' | 'working' | 'suspect' | 'leaving'
+
+/** Something numbered that has to arrive: a parcel, or the END. */
+export interface Parcel {
+  readonly number: number
+  readonly type: typeof PARCEL | typeof END
+  readonly pieces: readonly Buffer[]
+  readonly bytes: number
+  /** The lanes that it is under way on. */
+  readonly lanes: Lane[]
+  arrived: boolean
+  waiting: boolean // in the queue of what is sent again
+}
+
+/** A parcel on a lane. */
+export interface Copy {
+  readonly parcel: Parcel
+  readonly stamp: Stamp
+}
+
+export class Lane implements LaneView {
+  readonly number: number
+  readonly label: string
+  readonly meter: Meter
+  readonly flight = new Fifo<Copy>()
+  state: LaneState = 'working'
+  /** Whether the lane's pipe has said that it is full. */
+  blocked = false
+  inFlight = 0
+  lastTurn = 0
+  sent = 0 // numbered messages, copies counted
+  acked = 0
+  received = 0
+  receivedAt = 0 // when the last numbered message came
+  heardAt: number
+  ackDue = false // whether the next ACK names this lane
+  pingToken: number | undefined // of the PING that is not answered
+  pingedAt = -Infinity
+  pongDue: number | undefined // the token of a PING that waits for its answer
+  ended = false // whether our direction of its pipe has been told to end
+  bytesOut = 0
+  copiesOut = 0
+  #progressAt: number
+  #suspectSince = 0
+
+  constructor(number: number, label: string, now: number) {
+    this.number = number
+    this.label = label
+    this.meter = new Meter(now)
+    this.heardAt = now
+    this.#progressAt = now
+  }
+
+  get rate(): number | undefined {
+    return this.meter.rate
+  }
+
+  get rtt(): number | undefined {
+    return this.meter.rtt
+  }
+
+  /** Bytes that may be under way on it. */
+  get room(): number {
+    return this.meter.room
+  }
+
+  /** Whether it may take a parcel now. */
+  get takes(): boolean {
+    if (this.blocked) return false
+    if (this.state === 'proving') return this.flight.length === 0
+    return this.state === 'working' && this.inFlight < this.room
+  }
+
+  /** Time leapt, because we were away and not the lane: what it owes us, it owes us from now. */
+  leap(ms: number): void {
+    this.heardAt += ms
+    this.#progressAt += ms
+    this.#suspectSince += ms
+  }
+
+  /** Why it takes nothing, in words; undefined where it does. */
+  get reason(): string | undefined {
+    if (this.state === 'suspect') return 'suspect: nothing came back for too long'
+    if (this.state === 'leaving') return 'leaving'
+    if (this.takes) return undefined
+    return this.state === 'proving' ? 'proving: one parcel at a time' : 'full'
+  }
+
+  send(parcel: Parcel, again: boolean, now: number): void {
+    if (this.flight.length === 0) this.#progressAt = now
+    parcel.lanes.push(this)
+    this.flight.push({ parcel, stamp: this.meter.sent(this.inFlight, now) })
+    this.inFlight += parcel.bytes
+    this.bytesOut += parcel.bytes
+    this.sent++
+    if (again) this.copiesOut++
+  }
+
+  /** The far end has received `received` numbered messages in all. Calls `arrived` for each that is news. */
+  ack(received: number, delayMs: number, now: number, arrived: (parcel: Parcel) => void): void {
+    let bytes = 0
+    let last: Stamp | undefined
+    while (this.acked < received) {
+      const copy = this.flight.shift()!
+      this.acked++
+      bytes += copy.parcel.bytes
+      last = copy.stamp
+      arrived(copy.parcel)
+    }
+    if (last === undefined) return
+    this.inFlight -= bytes
+    this.meter.acked(bytes, last, delayMs, now)
+    this.#progressAt = now
+    if (this.state === 'proving') this.state = 'working'
+    if (this.state === 'suspect') this.state = 'proving'
+  }
+
+  /** When it becomes suspect, or undefined where it cannot: nothing is under way, or it is already. */
+  get suspectAt(): number | undefined {
+    if (this.flight.length === 0 || this.state === 'suspect') return undefined
+    return this.#progressAt + this.meter.patience
+  }
+
+  suspect(now: number): void {
+    if (this.state !== 'leaving') this.state = 'suspect'
+    this.#suspectSince = now
+    this.#progressAt = now
+  }
+
+  /** Since when it has been suspect, or undefined where it is not. */
+  get suspectSince(): number | undefined {
+    return this.state === 'suspect' ? this.#suspectSince : undefined
+  }
+}

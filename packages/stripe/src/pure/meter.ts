@@ -1,0 +1,130 @@
+// Meter: what a lane can do, learnt from the acknowledgements of what was sent on it.
+//
+// Rate and round trip are filtered as BBR filters them (Cardwell et al., ACM Queue 14(5), 2016): the
+// windowed maximum of the delivery rate (draft-cheng-iccrg-delivery-rate-estimation-02) and the windowed
+// minimum of the round trip. A sample taken while there was nothing to send is a lower bound, and counts
+// only where it raises the rate. The smoothed round trip and its variation are RFC 6298's.
+//
+// Pure: time is passed in, in ms; rates are bytes a ms.
+
+import { WindowedMax, WindowedMin } from './filter.ts'
+
+/** Room of a lane of which nothing is known yet, in bytes. It doubles with each round trip. */
+const FIRST_ROOM_BYTES = 16 * 1024
+/** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait. */
+const SLACK_MS = 20
+const PARCEL_MS = 10
+const LEAST_PARCEL_BYTES = 4 * 1024
+const MOST_PARCEL_BYTES = 64 * 1024
+const RTT_WINDOW_MS = 10_000
+/** The rate's window follows the least round trip, never the smoothed one: a lane that collapses has a
+ *  smoothed one of seconds, and would be believed fast for as many. */
+const RATE_WINDOW_ROUNDS = 10
+const LEAST_RATE_WINDOW_MS = 500
+
+/** What is noted with each parcel that is sent, to make a sample of its acknowledgement. */
+export interface Stamp {
+  readonly sentAt: number
+  readonly firstSentAt: number
+  readonly delivered: number
+  readonly deliveredAt: number
+  readonly limited: boolean
+}
+
+export class Meter {
+  readonly #rate = new WindowedMax()
+  readonly #rtt = new WindowedMin()
+  #delivered = 0
+  #deliveredAt: number
+  #firstSentAt: number
+  #limitedUntil = 0 // of #delivered: what was sent before this was all there was to send
+  #srtt: number | undefined
+  #rttvar = 0
+
+  constructor(now: number) {
+    this.#deliveredAt = now
+    this.#firstSentAt = now
+  }
+
+  /** Bytes a ms; undefined while nothing is known. */
+  get rate(): number | undefined {
+    return this.#rate.value
+  }
+
+  /** The least round trip of late, in ms; undefined while nothing is known. */
+  get rtt(): number | undefined {
+    return this.#rtt.value
+  }
+
+  /** After so long without any progress, while bytes are under way, something is wrong. In ms. */
+  get patience(): number {
+    return Math.max(250, 2 * (this.#srtt ?? 250) + 4 * this.#rttvar)
+  }
+
+  /** The size of parcels that suits the lane: about 10 ms of it, 4 to 64 KiB. */
+  get parcelBytes(): number {
+    const { rate } = this
+    if (rate === undefined) return FIRST_ROOM_BYTES
+    return Math.min(Math.max(Math.floor(rate * PARCEL_MS), LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
+  }
+
+  /** Bytes that may be under way at once: twice what the lane holds, and a little. */
+  get room(): number {
+    const { rate, rtt } = this
+    if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
+    return Math.max(FIRST_ROOM_BYTES, rate * (2 * rtt + SLACK_MS) + 2 * this.parcelBytes)
+  }
+
+  /** Something is sent while `inFlight` bytes were under way. */
+  sent(inFlight: number, now: number): Stamp {
+    if (inFlight === 0) {
+      this.#firstSentAt = now
+      this.#deliveredAt = now
+    }
+    return {
+      sentAt: now,
+      firstSentAt: this.#firstSentAt,
+      delivered: this.#delivered,
+      deliveredAt: this.#deliveredAt,
+      limited: this.#delivered < this.#limitedUntil,
+    }
+  }
+
+  /** There is nothing more to send, though the lane would take more. */
+  starved(inFlight: number): void {
+    this.#limitedUntil = this.#delivered + inFlight + 1
+  }
+
+  /** `bytes` are acknowledged, the last of them sent at `stamp`; the acknowledgement waited `delayMs`. */
+  acked(bytes: number, stamp: Stamp, delayMs: number, now: number): void {
+    this.#delivered += bytes
+    this.#deliveredAt = now
+    this.#firstSentAt = stamp.sentAt
+    this.roundTrip(now - stamp.sentAt - delayMs, now)
+    const sending = stamp.sentAt - stamp.firstSentAt
+    const acking = now - stamp.deliveredAt
+    const interval = Math.max(sending, acking, this.#rtt.value ?? 0, 0.01)
+    const sample = (this.#delivered - stamp.delivered) / interval
+    if (stamp.limited && sample < (this.#rate.value ?? 0)) return
+    const window = Math.max(LEAST_RATE_WINDOW_MS, RATE_WINDOW_ROUNDS * (this.#rtt.value ?? 0))
+    this.#rate.add(sample, now, window)
+  }
+
+  /** A round trip was measured. */
+  roundTrip(sample: number, now: number): void {
+    const rtt = Math.max(sample, 0.01)
+    this.#rtt.add(rtt, now, RTT_WINDOW_MS)
+    if (this.#srtt === undefined) {
+      this.#srtt = rtt
+      this.#rttvar = rtt / 2
+      return
+    }
+    this.#rttvar += (Math.abs(this.#srtt - rtt) - this.#rttvar) / 4
+    this.#srtt += (rtt - this.#srtt) / 8
+  }
+
+  /** The lane is slower than was believed: forget what it once did. */
+  believe(rate: number, now: number): void {
+    this.#rate.reset(rate, now)
+  }
+}

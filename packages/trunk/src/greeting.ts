@@ -1,0 +1,102 @@
+// The greeting: the first 24 bytes of every lane, in clear, so that a load balancer can keep the lanes of a
+// session together.
+//
+//   ┌───────────────┬────────────┬────────────────────┐
+//   │ 'STRIPER' 7 B │ version 1B │ session id    16 B │
+//   └───────────────┴────────────┴────────────────────┘
+//   0               7            8                   24
+
+import { type ByteDuplex, type Done, type Layer, labelOf, PipeError, WrapPipe } from '@striper/core'
+import { ByteQueue } from '@striper/core'
+import { SESSION_ID_BYTES } from '@striper/stripe'
+
+const MAGIC = Buffer.from('STRIPER\x01', 'latin1')
+const GREETING_BYTES = MAGIC.length + SESSION_ID_BYTES
+
+/** The dialling end: says the greeting of a session, before anything else. */
+export function greet(session: Buffer): Layer {
+  return below => new GreetingPipe(below, session)
+}
+
+class GreetingPipe extends WrapPipe<'bytes'> {
+  readonly #session: Buffer
+
+  constructor(below: ByteDuplex, session: Buffer) {
+    super(below, { kind: 'bytes', label: `greet(${labelOf(below)})` })
+    this.#session = session
+  }
+
+  protected override open(done: Done): void {
+    super.open(error => {
+      if (!error && !this.lower.destroyed) this.lower.write(Buffer.concat([MAGIC, this.#session]))
+      done(error)
+    })
+  }
+}
+
+/** The listening end: a pipe that opens when the greeting has been read, and carries what comes after it.
+ *  Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is wrong. */
+export class GreetedPipe extends WrapPipe<'bytes'> {
+  readonly #queue = new ByteQueue()
+  #opened: Done | undefined
+  #session: Buffer | undefined
+
+  constructor(below: ByteDuplex) {
+    super(below, { kind: 'bytes', label: `greeted(${labelOf(below)})` })
+  }
+
+  /** The session's id, once the pipe is ready. */
+  get session(): Buffer {
+    if (this.#session === undefined) throw new TypeError(`${this.label} has not been greeted yet`)
+    return this.#session
+  }
+
+  protected override open(done: Done): void {
+    this.#opened = done
+    this.lower.resume() // nobody has asked for bytes yet, but the greeting is for us
+  }
+
+  protected override cancel(): void {
+    super.cancel()
+    this.#finishOpening()
+  }
+
+  protected override receive(chunk: Buffer): void {
+    if (this.#session) {
+      super.receive(chunk)
+      return
+    }
+    const queue = this.#queue
+    queue.push(chunk)
+    const head = queue.peek(Math.min(queue.length, MAGIC.length))
+    if (!head.equals(MAGIC.subarray(0, head.length))) {
+      this.#refuse(head)
+    } else if (queue.length >= GREETING_BYTES) {
+      this.#session = Buffer.from(queue.take(GREETING_BYTES).subarray(MAGIC.length))
+      if (queue.length > 0) super.receive(queue.take(queue.length))
+      if (!this.destroyed) this.#finishOpening()
+    }
+  }
+
+  protected override finish(): void {
+    if (this.#session) super.finish()
+    else this.#fail(new PipeError('ERR_PIPE_TRUNCATED', 'ended before its greeting'))
+  }
+
+  #refuse(head: Buffer): void {
+    const version = head[7]
+    const rightMagic = head.subarray(0, 7).equals(MAGIC.subarray(0, 7)) && version !== undefined
+    const what = rightMagic ? `version ${version}, this is 1` : 'what came is no greeting'
+    this.#fail(new PipeError('ERR_PIPE_PROTOCOL', what))
+  }
+
+  #fail(error: PipeError): void {
+    this.destroy(PipeError.from(error, this.label))
+  }
+
+  #finishOpening(): void {
+    const opened = this.#opened
+    this.#opened = undefined
+    opened?.()
+  }
+}

@@ -1,0 +1,83 @@
+// trunk: keeps the lanes of a stripe up, at the dialling end.
+//
+// A lane that cannot be dialled, or is lost, is dialled again, for ever: at once or nearly so after one that
+// worked, then after pauses that double, each cut short by chance so that a thousand clients do not come
+// back in step (Brooker, "Exponential Backoff And Jitter", 2015: full jitter).
+
+import { type Layer, logger, type MessagePipe } from '@striper/core'
+import { stripe, type StripeOptions, type StripePipe } from '@striper/stripe'
+import { greet } from './greeting.ts'
+
+const log = logger('trunk')
+
+/** Dials one lane. `greet` has to be the first layer on its bytes:
+ *  `greet => stack(connect({ port: 7000 }), greet, frame())`. */
+export type DialLane = (greet: Layer) => MessagePipe
+
+export interface TrunkOptions {
+  /** One for each lane that is to be kept up. */
+  lanes: readonly DialLane[]
+  /** The pause before the first re-dial, at most, in ms; 250. It doubles with each failure. */
+  firstPauseMs?: number
+  /** The longest pause, in ms; 30 s. */
+  longestPauseMs?: number
+  /** A number from 0 to 1, for the pauses; `Math.random`. */
+  random?: () => number
+  /** What the stripe is made with. */
+  stripe?: Omit<StripeOptions, 'role' | 'lanes'>
+}
+
+/** A stripe whose lanes are dialled now, and again whenever they are lost, until it is done or destroyed. */
+export function trunk(options: TrunkOptions): StripePipe {
+  if (options.lanes.length === 0) throw new RangeError('a trunk has at least one lane')
+  const pipe = stripe(options.stripe)
+  const keepers = options.lanes.map(dial => new LaneKeeper(pipe, dial, options))
+  pipe.once('close', () => {
+    for (const keeper of keepers) keeper.stop()
+  })
+  return pipe
+}
+
+/** Keeps one lane up. */
+class LaneKeeper {
+  readonly #pipe: StripePipe
+  readonly #dial: DialLane
+  readonly #options: TrunkOptions
+  #pauseMs = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(pipe: StripePipe, dial: DialLane, options: TrunkOptions) {
+    this.#pipe = pipe
+    this.#dial = dial
+    this.#options = options
+    this.#worked()
+    this.#redial()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #redial(): void {
+    const lane = this.#dial(greet(this.#pipe.session))
+    lane.once('data', () => this.#worked())
+    lane.once('close', () => this.#lost(lane))
+    this.#pipe.addLane(lane)
+  }
+
+  /** The far end took the lane. */
+  #worked(): void {
+    this.#pauseMs = this.#options.firstPauseMs ?? 250
+  }
+
+  #lost(lane: MessagePipe): void {
+    if (this.#pipe.destroyed) return
+    const { random = Math.random, longestPauseMs = 30_000 } = this.#options
+    const pauseMs = random() * this.#pauseMs
+    log('%s: %s closed, dialled again in %d ms', this.#pipe.label, lane.label, pauseMs)
+    this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
+    this.#timer = setTimeout(() => {
+      if (!this.#pipe.destroyed) this.#redial()
+    }, pauseMs)
+  }
+}
