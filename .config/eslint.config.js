@@ -1,25 +1,97 @@
+// The lint rules: those of typescript-eslint, and the architecture (docs/architecture.md).
+import { readdirSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import process from 'node:process'
 import js from '@eslint/js'
 import { defineConfig } from 'eslint/config'
 import ts from 'typescript-eslint'
 
-// What may not appear where: the architecture (docs/architecture.md) as lint rules.
-const pure = {
+/** Who may import whom, where it is not `core` alone. Tests may import anything. */
+const arrows = {
+  core: [],
+  trunk: ['core', 'stripe'],
+  striper: ['core', 'tcp', 'frame', 'reassemble', 'stripe', 'bridge', 'trunk'],
+}
+/** The packages that may use what a browser lacks. */
+const nodeOnly = ['tcp', 'tls', 'trunk', 'cli', 'testkit']
+/** The libraries' two dependencies, and the one file that imports each. */
+const owners = {
+  'readable-stream': 'packages/core/src/stream.ts',
+  debug: 'packages/core/src/log.ts',
+}
+/** What a pure core may take from core: nothing that is a stream or has a clock. */
+const pureNames = ['PipeError', 'isPipeError', 'ByteQueue', 'sizeOf', 'whole', 'pieces']
+
+const forbid = (regex, message, options) => ({ regex, message, ...options })
+const anywhere = [
+  forbid('(^|/)(src|dist)/', 'Import a package by its name, not by its files.'),
+  forbid(`^(${builtinModules.join('|')})$`, 'Name a module of Node with `node:`.'),
+]
+const onlyItsOwner = file =>
+  Object.entries(owners)
+    .filter(([, owner]) => owner !== file)
+    .map(([name, owner]) => forbid(`^${name}(/|$)`, `Only ${owner} imports ${name}.`))
+const needsNode = forbid('^node:', `Only ${nodeOnly.join(', ')} may name what a browser lacks.`, {
+  allowTypeImports: true,
+})
+const notPure = [
+  forbid('^(\\.\\./|node:|@striper/(?!core$))', 'A pure core imports what is pure, and types.', {
+    allowTypeImports: true,
+  }),
+  forbid('^@striper/core$', `A pure core takes types from core, and ${pureNames.join(', ')}.`, {
+    allowTypeImports: true,
+    allowImportNames: pureNames,
+  }),
+]
+
+const imports = (files, patterns) => ({
+  files,
+  rules: { 'no-restricted-imports': ['error', { patterns }] },
+})
+
+function architecture(name) {
+  const source = `packages/${name}/src/**`
+  const own = arrows[name] ?? ['core']
+  const siblings = forbid(
+    `^striper$|^@striper/(?!(${own.join('|')})$)`,
+    `${name} may import ${own.join(', ') || 'none of its siblings'}, by name.`,
+  )
+  const common = [...anywhere, siblings, ...(nodeOnly.includes(name) ? [] : [needsNode])]
+  return [
+    imports([source], [...common, ...onlyItsOwner()]),
+    imports([`packages/${name}/src/pure/**`], [...common, ...onlyItsOwner(), ...notPure]),
+    ...Object.values(owners)
+      .filter(owner => owner.startsWith(`packages/${name}/`))
+      .map(owner => imports([owner], [...common, ...onlyItsOwner(owner)])),
+  ]
+}
+
+const nodeGlobals = {
+  ...{ console: 'readonly', performance: 'readonly', URL: 'readonly' },
+  ...{ setTimeout: 'readonly', clearTimeout: 'readonly' },
+}
+const clocks = [
+  'Date',
+  'performance',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+]
+const pureGlobals = {
   'no-restricted-globals': [
     'error',
-    ...['Date', 'performance', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'].map(
-      name => ({ name, message: 'A pure core is given the time; it does not ask for it.' }),
-    ),
+    ...clocks.map(name => ({ name, message: 'A pure core is given the time.' })),
+    { name: 'globalThis', message: 'A pure core is given what it needs.' },
   ],
   'no-restricted-properties': [
     'error',
     { object: 'Math', property: 'random', message: 'A pure core is given its randomness.' },
   ],
 }
-const nodeOnly = ['net', 'tls', 'fs', 'os', 'child_process', 'dgram', 'stream', 'process', 'crypto']
 
 export default defineConfig(
-  { ignores: ['**/dist/**', '**/node_modules/**', '.ci/**'] },
+  { ignores: ['**/dist/**', '**/node_modules/**'] },
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   {
@@ -32,27 +104,28 @@ export default defineConfig(
         'error',
         { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
       ],
-      '@typescript-eslint/no-non-null-assertion': 'off', // noUncheckedIndexedAccess makes some honest
+      // noUncheckedIndexedAccess makes some honest.
+      '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/unbound-method': ['error', { ignoreStatic: true }],
       'no-console': 'error',
     },
   },
-  { files: ['examples/**', 'bench/**'], rules: { 'no-console': 'off' } },
-  { files: ['**/*.js'], extends: [ts.configs.disableTypeChecked] },
-  { files: ['packages/*/src/pure/**'], rules: pure },
   {
-    files: ['packages/{core,frame,reassemble,stripe,bridge}/src/**'],
+    files: ['packages/*/src/**'],
     rules: {
-      'no-restricted-imports': [
+      'no-restricted-syntax': [
         'error',
         {
-          paths: nodeOnly.map(name => ({
-            name: `node:${name}`,
-            allowTypeImports: true,
-            message: 'Only tcp, tls, trunk and cli may name what a browser lacks.',
-          })),
+          selector: 'ImportExpression',
+          message: 'Imports are static: the rules here see no other.',
         },
       ],
     },
   },
+  ...readdirSync('packages').flatMap(architecture),
+  { files: ['packages/*/src/pure/**'], rules: pureGlobals },
+  imports(['examples/**', 'bench/**'], [...anywhere, ...onlyItsOwner()]),
+  { files: ['examples/**', 'bench/**', '.ci/**'], rules: { 'no-console': 'off' } },
+  { files: ['**/*.js', '**/*.mjs', '.ci/**'], extends: [ts.configs.disableTypeChecked] },
+  { files: ['.ci/**'], languageOptions: { globals: nodeGlobals } },
 )

@@ -1,17 +1,37 @@
-// How every package is built: ESM and CommonJS with types, from the entries its package.json names
-// under "tsup". Siblings stay external, so that each class exists once in a program.
-import { readFileSync } from 'node:fs'
-import { defineConfig } from 'tsup'
+// How the packages are built: ESM and CommonJS with types, each from the entries that its
+// package.json names (`index` where it names none). All at once, in any order: what is not a file
+// of the package stays an import, so that each class exists once in a program, and the types of
+// siblings come from their sources.
+import { copyFileSync, readFileSync } from 'node:fs'
+import { defineConfig, type Options } from 'tsup'
 
-const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { entries?: string[] }
+interface Manifest {
+  workspaces: string[]
+  entries?: string[]
+}
 
-export default defineConfig({
-  entry: (manifest.entries ?? ['index']).map(name => `src/${name}.ts`),
-  format: ['esm', 'cjs'],
-  dts: true,
-  sourcemap: true,
-  clean: true,
-  splitting: true, // or CommonJS entries would each get a copy of shared classes
-  target: 'node20',
-  tsconfig: '../../.config/tsconfig.build.json',
-})
+const manifest = (folder: string) =>
+  JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as Manifest
+
+function build(folder: string): Options {
+  const { entries = ['index'] } = manifest(folder)
+  return {
+    name: folder,
+    entry: Object.fromEntries(entries.map(name => [name, `${folder}/src/${name}.ts`])),
+    outDir: `${folder}/dist`,
+    format: ['esm', 'cjs'],
+    external: [/^[^./]/],
+    removeNodeProtocol: false,
+    dts: true,
+    sourcemap: true,
+    clean: true,
+    target: 'node20',
+    silent: true,
+    onSuccess: () => {
+      copyFileSync('LICENSE', `${folder}/dist/LICENSE`)
+      return Promise.resolve()
+    },
+  }
+}
+
+export default defineConfig(manifest('.').workspaces.map(build))

@@ -333,6 +333,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   #flush(): void {
     if (this.#flushing || this.destroyed) return
     this.#flushing = true
+    this.#core.endless = this.writableNeedDrain
     do this.#drainOutputs()
     while (this.#letWriterGoOn())
     this.#flushing = false

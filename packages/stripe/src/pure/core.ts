@@ -66,7 +66,7 @@ export class StripeCore {
 
   constructor(options: CoreOptions, now: number) {
     this.#options = options
-    this.#sender = new Sender(options.schedule, this.#lanes)
+    this.#sender = new Sender(options.schedule, this.#lanes, options.windowBytes)
     this.#receiver = new Receiver(options.windowBytes)
     this.#noLaneSince = now
   }
@@ -163,6 +163,11 @@ export class StripeCore {
     this.#sender.end()
   }
 
+  /** Whether the writer is held back, so that there is always more to send. */
+  set endless(endless: boolean) {
+    this.#sender.endless = endless
+  }
+
   /** The writer has nothing to write, and is not held back. */
   idle(): void {
     this.#sender.idle()
@@ -206,6 +211,7 @@ export class StripeCore {
     let first = Infinity
     for (const lane of this.#lanes.values()) {
       first = Math.min(first, lane.suspectAt ?? Infinity, this.#checkAt(lane))
+      if (this.#lanes.size > 1) first = Math.min(first, lane.lateAt ?? Infinity)
       if (!lane.blocked) first = Math.min(first, this.#receiver.ackAt ?? Infinity)
     }
     if (this.#sender.starved) first = Math.min(first, this.#starvedAt + STARVED_MS)
@@ -218,6 +224,7 @@ export class StripeCore {
     const late = now - (this.deadline ?? now)
     if (late > LEAP_MS) for (const lane of this.#lanes.values()) lane.leap(late)
     if (this.#noLaneSince !== undefined) this.#checkNoLane(this.#noLaneSince, now)
+    this.#sender.rescue(now)
     for (const lane of this.#lanes.values()) this.#checkLane(lane, now)
     if (this.#sender.starved && now >= this.#starvedAt + STARVED_MS) {
       this.#starvedAt = now

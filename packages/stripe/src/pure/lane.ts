@@ -22,10 +22,12 @@ export type LaneState = 'proving' | 'working' | 'suspect' | 'leaving'
 export interface Parcel {
   readonly number: number
   readonly type: typeof PARCEL | typeof END
-  readonly pieces: readonly Buffer[]
+  pieces: readonly Buffer[]
   readonly bytes: number
   /** The lanes that it is under way on. */
   readonly lanes: Lane[]
+  /** When the first of its copies is expected to be acknowledged, in ms; Infinity where nobody knows. */
+  dueAt: number
   arrived: boolean
   waiting: boolean // in the queue of what is sent again
 }
@@ -34,6 +36,8 @@ export interface Parcel {
 export interface Copy {
   readonly parcel: Parcel
   readonly stamp: Stamp
+  /** When it is expected to be acknowledged, in ms; Infinity where nobody knows. */
+  readonly dueAt: number
 }
 
 export class Lane implements LaneView {
@@ -58,7 +62,9 @@ export class Lane implements LaneView {
   ended = false // whether our direction of its pipe has been told to end
   bytesOut = 0
   copiesOut = 0
+  sentAt = -Infinity
   #progressAt: number
+  #lateSince = -Infinity
   #suspectSince = 0
 
   constructor(number: number, label: string, now: number) {
@@ -83,7 +89,7 @@ export class Lane implements LaneView {
   }
 
   /** Whether it may take a parcel now. */
-  get takes(): boolean {
+  get open(): boolean {
     if (this.blocked) return false
     if (this.state === 'proving') return this.flight.length === 0
     return this.state === 'working' && this.inFlight < this.room
@@ -100,14 +106,17 @@ export class Lane implements LaneView {
   get reason(): string | undefined {
     if (this.state === 'suspect') return 'suspect: nothing came back for too long'
     if (this.state === 'leaving') return 'leaving'
-    if (this.takes) return undefined
+    if (this.open) return undefined
     return this.state === 'proving' ? 'proving: one parcel at a time' : 'full'
   }
 
   send(parcel: Parcel, again: boolean, now: number): void {
     if (this.flight.length === 0) this.#progressAt = now
+    const dueAt = now + this.#expectedMs(parcel.bytes)
     parcel.lanes.push(this)
-    this.flight.push({ parcel, stamp: this.meter.sent(this.inFlight, now) })
+    parcel.dueAt = Math.min(parcel.dueAt, dueAt)
+    this.flight.push({ parcel, stamp: this.meter.sent(this.inFlight, now), dueAt })
+    this.sentAt = now
     this.inFlight += parcel.bytes
     this.bytesOut += parcel.bytes
     this.sent++
@@ -131,6 +140,25 @@ export class Lane implements LaneView {
     this.#progressAt = now
     if (this.state === 'proving') this.state = 'working'
     if (this.state === 'suspect') this.state = 'proving'
+  }
+
+  /** When its oldest parcel is late, or undefined where it cannot be: nothing is expected. */
+  get lateAt(): number | undefined {
+    const { head } = this.flight
+    if (head === undefined || head.dueAt === Infinity || this.state !== 'working') return undefined
+    return Math.max(head.dueAt, this.#lateSince) + this.meter.margin
+  }
+
+  /** Its oldest parcel is late, so it is not what it was. */
+  late(now: number): void {
+    this.#lateSince = now
+    this.meter.disbelieve(now)
+  }
+
+  #expectedMs(bytes: number): number {
+    const { rate, rtt } = this
+    if (rate === undefined || rtt === undefined) return Infinity
+    return (this.inFlight + bytes) / rate + rtt
   }
 
   /** When it becomes suspect, or undefined where it cannot: nothing is under way, or it is already. */

@@ -13,9 +13,13 @@ import { WindowedMax, WindowedMin } from './filter.ts'
 const FIRST_ROOM_BYTES = 16 * 1024
 /** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait. */
 const SLACK_MS = 20
+/** What a lane did of late, when it is found to be slower than it was, is what it did in so long. */
+const RECENT_MS = 300
 const PARCEL_MS = 10
 const LEAST_PARCEL_BYTES = 4 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
+/** Bytes a ms: a lane that did nothing of late is believed to do this, and not nothing. */
+const LEAST_RATE = 0.1
 const RTT_WINDOW_MS = 10_000
 /** The rate's window follows the least round trip, never the smoothed one: a lane that collapses has a
  *  smoothed one of seconds, and would be believed fast for as many. */
@@ -38,6 +42,7 @@ export class Meter {
   #deliveredAt: number
   #firstSentAt: number
   #limitedUntil = 0 // of #delivered: what was sent before this was all there was to send
+  #recent: { at: number; delivered: number }[] = [] // of the last RECENT_MS, a few of them
   #srtt: number | undefined
   #rttvar = 0
 
@@ -56,6 +61,11 @@ export class Meter {
     return this.#rtt.value
   }
 
+  /** A parcel that is later than was expected by so much is late. In ms. */
+  get margin(): number {
+    return Math.max(60, 4 * this.#rttvar, (this.#srtt ?? 0) / 2)
+  }
+
   /** After so long without any progress, while bytes are under way, something is wrong. In ms. */
   get patience(): number {
     return Math.max(250, 2 * (this.#srtt ?? 250) + 4 * this.#rttvar)
@@ -72,7 +82,7 @@ export class Meter {
   get room(): number {
     const { rate, rtt } = this
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
-    return Math.max(FIRST_ROOM_BYTES, rate * (2 * rtt + SLACK_MS) + 2 * this.parcelBytes)
+    return rate * (2 * rtt + SLACK_MS) + 2 * this.parcelBytes
   }
 
   /** Something is sent while `inFlight` bytes were under way. */
@@ -99,6 +109,7 @@ export class Meter {
   acked(bytes: number, stamp: Stamp, delayMs: number, now: number): void {
     this.#delivered += bytes
     this.#deliveredAt = now
+    this.#noteRecent(now)
     this.#firstSentAt = stamp.sentAt
     this.roundTrip(now - stamp.sentAt - delayMs, now)
     const sending = stamp.sentAt - stamp.firstSentAt
@@ -123,8 +134,19 @@ export class Meter {
     this.#srtt += (rtt - this.#srtt) / 8
   }
 
-  /** The lane is slower than was believed: forget what it once did. */
-  believe(rate: number, now: number): void {
-    this.#rate.reset(rate, now)
+  /** The lane is slower than was believed: believe what it did in the last while, and no more. */
+  disbelieve(now: number): void {
+    this.#noteRecent(now)
+    const [first] = this.#recent
+    const rate = first ? (this.#delivered - first.delivered) / RECENT_MS : 0
+    this.#rate.reset(Math.max(Math.min(rate, this.rate ?? rate), LEAST_RATE), now)
+  }
+
+  #noteRecent(now: number): void {
+    const recent = this.#recent
+    while (recent.length > 1 && recent[1]!.at <= now - RECENT_MS) recent.shift()
+    const last = recent[recent.length - 1]
+    if (!last || now - last.at >= RECENT_MS / 10)
+      recent.push({ at: now, delivered: this.#delivered })
   }
 }

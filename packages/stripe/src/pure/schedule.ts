@@ -1,9 +1,11 @@
 // Schedules: which lane gets the next parcel. Each is a pure function over a read-only view of the lanes.
 
-/** What a schedule sees of a lane that may take a parcel now. */
+/** What a schedule sees of a lane. */
 export interface LaneView {
   readonly number: number
   readonly label: string
+  /** Whether it may take a parcel now. One that may not is shown because it may be worth waiting for. */
+  readonly open: boolean
   /** Bytes a ms; undefined while nothing is known. */
   readonly rate: number | undefined
   /** The least round trip of late, in ms; undefined while nothing is known. */
@@ -14,33 +16,63 @@ export interface LaneView {
   readonly lastTurn: number
 }
 
+/** What is to be scheduled. */
+export interface Need {
+  /** The size of the parcel. */
+  readonly bytes: number
+  /** Whether the writer is held back, so that there is always more to send. */
+  readonly endless: boolean
+  /** How much later than by the best lane a parcel may arrive and not fill the reader's window, in ms. */
+  readonly lagMs: number
+}
+
 /**
- * Picks one of `lanes`, which all have room, for a parcel of `bytes`; or undefined, to wait until something
- * changes. There is at least one lane. It must not wait where nothing is under way on any lane.
+ * Picks one of the lanes that are open, of which there is at least one; or undefined, to wait. It is asked
+ * again when anything changes. It may wait only for a lane that has bytes under way, or it would wait for
+ * ever.
  */
-export type Schedule = (lanes: readonly LaneView[], bytes: number) => LaneView | undefined
+export type Schedule = (lanes: readonly LaneView[], need: Need) => LaneView | undefined
 
-/** Each lane in turn: the one whose turn is longest ago. */
-export const roundRobin: Schedule = lanes => least(lanes, lane => lane.lastTurn)
+/** Each lane in turn: the open one whose turn is longest ago. */
+export const roundRobin: Schedule = lanes => least(lanes, lane => lane.lastTurn, isOpen)
 
-/** The same lane as long as it has room: of those that have, the one that had its turn last. */
-export const untilCongested: Schedule = lanes => least(lanes, lane => -lane.lastTurn)
+/** The same lane as long as it has room: the open one that had its turn last. */
+export const untilCongested: Schedule = lanes => least(lanes, lane => -lane.lastTurn, isOpen)
 
-/** The lane that would deliver it first: (bytes under way + parcel) ÷ rate + half a round trip. A lane of
- *  which nothing is known gets its first parcels at once: there is no other way to learn of it. */
-export const soonest: Schedule = (lanes, bytes) =>
-  least(lanes, ({ inFlight, rate, rtt }) => {
-    if (rate === undefined || rtt === undefined) return inFlight
-    return (inFlight + bytes) / rate + rtt / 2
-  })
+/**
+ * The lane that would deliver the parcel first. Where that one is full and there is little to send, waiting
+ * for it beats a slower lane (ECF: Lim et al., CoNEXT 2017). Where there is always more, every lane that is
+ * open helps, unless the parcel would come so late by it that the reader's window fills meanwhile.
+ */
+export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
+  const delivery = (lane: LaneView) => deliveryMs(lane, bytes)
+  const first = least(lanes, delivery, lane => lane.open || lane.rate !== undefined)
+  if (first === undefined || first.open) return first
+  if (!endless) return undefined
+  const next = least(lanes, delivery, isOpen)
+  return next && delivery(next) - delivery(first) <= lagMs ? next : undefined
+}
+
+/** When a lane would deliver a parcel of `bytes`, in ms from now: after what is under way on it. Of an
+ *  unknown lane the best is believed, for there is no other way to learn of it. */
+export function deliveryMs({ inFlight, rate, rtt }: LaneView, bytes: number): number {
+  if (rate === undefined || rtt === undefined) return inFlight / 1e6
+  return (inFlight + bytes) / rate + rtt / 2
+}
+
+function isOpen(lane: LaneView): boolean {
+  return lane.open
+}
 
 function least(
   lanes: readonly LaneView[],
   measure: (lane: LaneView) => number,
+  counts: (lane: LaneView) => boolean,
 ): LaneView | undefined {
   let best: LaneView | undefined
   let bestValue = Infinity
   for (const lane of lanes) {
+    if (!counts(lane)) continue
     const value = measure(lane)
     if (value >= bestValue) continue
     best = lane
