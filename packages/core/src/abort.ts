@@ -3,9 +3,9 @@
 import { isPipe } from './pipe.ts'
 import type { Duplex } from './stream.ts'
 
-/** Destroys a Duplex before its time. A pipe sees to its peer itself; a TCP socket is reset. Any other
- *  Duplex is destroyed, and whether its peer can tell that from an end is up to what it is: over a
- *  Unix socket it cannot. */
+/** Destroys a Duplex before its time. A pipe sees to its peer itself; a TCP socket is reset. Any
+ *  other Duplex is destroyed, and whether its peer can tell that from an end is up to what it is:
+ *  over a Unix socket it cannot. */
 export function abort(duplex: Duplex, error?: Error): void {
   if (isPipe(duplex)) {
     duplex.destroy(error)

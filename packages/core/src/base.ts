@@ -1,7 +1,8 @@
 // PipeBase: what every pipe of ours is, whatever it stands on.
 //
-// A Duplex with both high-water marks set (readable-stream's own default of 16 KiB makes an idle sink
-// of 64 KiB chunks answer `false` to every write), half-open always, opened by `open()`, counted.
+// A Duplex with both high-water marks set (readable-stream's own default of 16 KiB makes an idle
+// sink of 64 KiB chunks answer `false` to every write), half-open always, opened by `open()`,
+// counted.
 
 import type { Kind, Message, Pipe, PipeStats } from './pipe.ts'
 import { Duplex } from './stream.ts'
@@ -96,7 +97,7 @@ export abstract class PipeBase<K extends Kind> extends Duplex implements Pipe<K>
     return this.readableEnded && this.writableFinished
   }
 
-  /** Gives a unit to the reader, and counts it. False: the reader has enough, wait for `_read()`. */
+  /** Gives a unit to the reader, and counts it. False: the reader has enough, wait for `_read()` */
   protected deliver(unit: Buffer): boolean {
     this.stats.bytesIn += unit.length
     if (this.kind !== 'bytes') this.stats.messagesIn++
@@ -110,8 +111,8 @@ export abstract class PipeBase<K extends Kind> extends Duplex implements Pipe<K>
   }
 }
 
-/** For the `open()` of a pipe that is open when the one below is. Calls back where that one fails as well:
- *  its error is the owner's to listen for, and has destroyed the pipe above by then. */
+/** For the `open()` of a pipe that is open when the one below is. Calls back where that one fails
+ *  as well: its error is the owner's to listen for, and has destroyed the pipe above by then. */
 export function afterReady(below: Duplex, done: Done): void {
   if (!(below as { pending?: boolean }).pending || below.destroyed) return done()
   const settled = () => {

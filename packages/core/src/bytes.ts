@@ -1,5 +1,6 @@
 // ByteQueue: chunks go in, exact slices come out, and a byte is copied only where a slice straddles
-// two chunks. (Joining every chunk to what is left is quadratic for a large message in small chunks.)
+// two chunks. (Joining every chunk to what is left is quadratic for a large message in small
+// chunks.)
 
 export class ByteQueue {
   #chunks: Buffer[] = []

@@ -4,17 +4,17 @@
 // error as `cause`. What a programmer does wrong is thrown at once, as a TypeError or a RangeError.
 
 /**
- * | code                 | what happened                                        | a caller may        |
- * |----------------------|------------------------------------------------------|---------------------|
- * | `ERR_PIPE_ABORTED`   | this end gave up: a signal, a stop                   | let it be           |
- * | `ERR_PIPE_CLOSED`    | it closed before its end, and nobody said why        | try again           |
- * | `ERR_PIPE_CONNECT`   | it could not be opened: refused, unreachable, in use | try again           |
- * | `ERR_PIPE_RESET`     | the peer aborted                                     | try again           |
- * | `ERR_PIPE_TIMEOUT`   | nothing came in the time allowed                     | try again           |
- * | `ERR_PIPE_TRUNCATED` | it ended inside a unit: what came is incomplete      | treat it as a loss  |
- * | `ERR_PIPE_PROTOCOL`  | the peer broke the wire format                       | report it           |
- * | `ERR_PIPE_LIMIT`     | a stated bound was exceeded                          | report it           |
- * | `ERR_PIPE_NO_LANES`  | a stripe was without lanes for too long              | try again           |
+ * | code                 | what happened                                  | a caller may        |
+ * |----------------------|------------------------------------------------|---------------------|
+ * | `ERR_PIPE_ABORTED`   | this end gave up: a signal, a stop             | let it be           |
+ * | `ERR_PIPE_CLOSED`    | it closed before its end, nobody said why      | try again           |
+ * | `ERR_PIPE_CONNECT`   | it could not be opened: refused, unreachable   | try again           |
+ * | `ERR_PIPE_RESET`     | the peer aborted                               | try again           |
+ * | `ERR_PIPE_TIMEOUT`   | nothing came in the time allowed               | try again           |
+ * | `ERR_PIPE_TRUNCATED` | it ended inside a unit: what came is not whole | treat it as a loss  |
+ * | `ERR_PIPE_PROTOCOL`  | the peer broke the wire format                 | report it           |
+ * | `ERR_PIPE_LIMIT`     | a stated bound was exceeded                    | report it           |
+ * | `ERR_PIPE_NO_LANES`  | a stripe was without lanes for too long        | try again           |
  */
 export type PipeErrorCode =
   | 'ERR_PIPE_ABORTED'
@@ -62,7 +62,8 @@ export class PipeError extends Error {
   }
 }
 
-/** Whether a failure is a PipeError, of this copy of the package or of another (ESM beside CommonJS). */
+/** Whether a failure is a PipeError, of this copy of the package or of another (ESM beside
+ *  CommonJS). */
 export function isPipeError(failure: unknown): failure is PipeError {
   return failure instanceof Error && failure.name === 'PipeError' && 'code' in failure
 }

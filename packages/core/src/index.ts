@@ -1,4 +1,4 @@
-// @striper/core: the contract of a pipe and the plumbing that keeps it. Read pipe.ts first, then wrap.ts.
+// @striper/core: the contract of a pipe and the plumbing that keeps it. Read pipe.ts, then wrap.ts.
 
 export * from './pipe.ts'
 export { PipeError, isPipeError, type PipeErrorCode } from './errors.ts'

@@ -1,8 +1,8 @@
-// memoryPair: two pipes joined in memory, with no socket. The reference implementation of the contract,
-// and what tests and programs without a network stand on.
+// memoryPair: two pipes joined in memory, with no socket. The reference implementation of the
+// contract, and what tests and programs without a network stand on.
 //
-// What one end writes is the very Buffer that the other end reads. At most the two high-water marks wait
-// between them.
+// What one end writes is the very Buffer that the other end reads. At most the two high-water marks
+// wait between them.
 
 import { type Done, numbered, PipeBase, whole } from './base.ts'
 import { PipeError } from './errors.ts'

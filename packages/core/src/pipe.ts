@@ -1,4 +1,5 @@
-// A pipe: a Duplex of a stated kind. This file is the contract; docs/contract.md has its twelve rules.
+// A pipe: a Duplex of a stated kind. This file is the contract; docs/contract.md has its twelve
+// rules.
 //
 //                     in → out             arity
 //   endpoint             → bytes           0→1    tcp; memoryPair here
@@ -8,8 +9,8 @@
 //   reassembly   parcels → bytes           1→1
 //   bridge     two of a kind → done        2→0
 //
-// What comes out is a pipe again, so any row stands on any other of the right kind, and the compiler
-// refuses a wrong one.
+// What comes out is a pipe again, so any row stands on any other of the right kind, and the
+// compiler refuses a wrong one.
 
 import type { Duplex } from './stream.ts'
 
@@ -32,8 +33,8 @@ export interface PipeStats {
 }
 
 /**
- * A Duplex with a kind. Everything else is Duplex's own: `write`, `drain`, `end`, `data`, `destroy`.
- * `ready` is emitted once, when the pipe is open; what was written before waits.
+ * A Duplex with a kind. Everything else is Duplex's own: `write`, `drain`, `end`, `data`,
+ * `destroy`. `ready` is emitted once, when the pipe is open; what was written before waits.
  */
 export interface Pipe<K extends Kind = Kind> extends Duplex {
   readonly kind: K
@@ -46,14 +47,15 @@ export interface Pipe<K extends Kind = Kind> extends Duplex {
   readonly pending: boolean
 }
 
-/** How large the messages of a pipe may be, and how large it would like them. It may change its mind
- *  about the latter: ask again for each message. */
+/** How large the messages of a pipe may be, and how large it would like them. It may change its
+ *  mind about the latter: ask again for each message. */
 export interface MessageSizes {
   readonly maxMessageBytes: number
   readonly preferredMessageBytes: number
 }
 
-/** A message: read as one Buffer; may be written as one, or in pieces, so that a header costs no copy. */
+/** A message: read as one Buffer; may be written as one, or in pieces, so that a header costs no
+ *  copy. */
 export type Message = Buffer | readonly Buffer[]
 
 export type BytePipe = Pipe<'bytes'>
@@ -61,8 +63,8 @@ export type MessagePipe = Pipe<'messages'> & MessageSizes
 /** Messages arrive exactly once and in order, so a message pipe is a parcel pipe as well. */
 export type ParcelPipe = Pipe<'messages' | 'parcels'> & MessageSizes
 
-/** A byte pipe, or any Duplex of Node's that carries bytes: a socket, a TLS socket, a child's stdio.
- *  A message pipe is not one. */
+/** A byte pipe, or any Duplex of Node's that carries bytes: a socket, a TLS socket, a child's
+ *  stdio. A message pipe is not one. */
 export interface ByteDuplex extends Duplex {
   readonly kind?: 'bytes'
 }
@@ -124,7 +126,7 @@ export interface Address {
   readonly remote?: string | undefined
 }
 
-/** The address of the first endpoint under a pipe, itself included; undefined where none has one. */
+/** The address of the first endpoint under a pipe, itself included; undefined where none has one */
 export function addressOf(pipe: Pipe): Address | undefined {
   if ('address' in pipe) return pipe.address as Address
   for (const below of pipe.below) {
@@ -140,6 +142,7 @@ export async function ready<P extends Pipe>(pipe: P): Promise<P> {
     await new Promise<void>((resolve, reject) => {
       const closed = () =>
         reject(pipe.errored ?? new Error(`${pipe.label}: closed before it opened`))
+      if (pipe.closed) return closed()
       pipe.once('close', closed)
       pipe.once('error', reject)
       pipe.once('ready', () => {

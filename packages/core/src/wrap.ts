@@ -3,8 +3,8 @@
 //   writer ── write ──▶ encode ──▶ lower.write     `false` from below holds the writer's callback
 //   reader ◀── push ─── decode ◀── lower 'data'    `false` from the reader pauses what is below
 //
-// A layer is a codec in a WrapPipe. It passes half-close each way, turns a failure of either side into a
-// failure of the other, and closes after what it stands on has closed.
+// A layer is a codec in a WrapPipe. It passes half-close each way, turns a failure of either side
+// into a failure of the other, and closes after what it stands on has closed.
 
 import { abort } from './abort.ts'
 import { afterReady, type Done, PipeBase, type PipeInit, pieces } from './base.ts'
@@ -30,6 +30,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   readonly #codec: Codec
   #held: Done | undefined // the callback of a write that the lower pipe has not drained yet
   #lowerEnded = false
+  #lowerGone: boolean // has emitted 'close'; a socket's own `closed` is true before its descriptor is
   readonly #give = (unit: Buffer) => {
     if (!this.deliver(unit)) this.lower.pause()
   }
@@ -37,6 +38,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   constructor(lower: Duplex, { codec = identity, ...init }: WrapInit<K>) {
     super({ ...init, below: isPipe(lower) ? [lower] : [] })
     this.lower = lower
+    this.#lowerGone = lower.closed
     this.#codec = codec
     lower.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
     // In this very tick: a socket with no listener for 'error' kills the process.
@@ -49,6 +51,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   }
 
   protected override open(done: Done): void {
+    if (this.#lowerGone && !this.destroyed) return done(this.#closedBefore())
     afterReady(this.lower, done)
   }
 
@@ -126,7 +129,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
     this.#held = undefined
     held?.(error ?? new PipeError('ERR_PIPE_ABORTED', 'destroyed', { label: this.label }))
     const { lower } = this
-    if (lower.closed) return done(error)
+    if (this.#lowerGone) return done(error)
     lower.once('close', () => done(error))
     if (this.complete) lower.destroy()
     else this.abortLower()
@@ -158,15 +161,21 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   }
 
   #lowerClosed(): void {
+    this.#lowerGone = true
     if (this.destroyed || (this.#lowerEnded && this.lower.writableFinished)) return
+    this.destroy(this.#closedBefore())
+  }
+
+  #closedBefore(): PipeError {
+    if (this.lower.errored) return this.explain(this.lower.errored)
     const sentence = `${labelOf(this.lower)} closed before its end`
-    this.destroy(new PipeError('ERR_PIPE_CLOSED', sentence, { label: this.label }))
+    return new PipeError('ERR_PIPE_CLOSED', sentence, { label: this.label })
   }
 }
 
 /**
- * A layer of one's own, from bytes to bytes: `layer('rot13', () => codec)`. Each pipe gets a codec of
- * its own; its label is `rot13(<label below>)`.
+ * A layer of one's own, from bytes to bytes: `layer('rot13', () => codec)`. Each pipe gets a codec
+ * of its own; its label is `rot13(<label below>)`.
  */
 export function layer(name: string, codec: () => Codec): Layer {
   return below =>

@@ -4,7 +4,8 @@
 //   │ length  u32 │ length bytes     │   big-endian; a length of 0 is an empty message
 //   └─────────────┴──────────────────┘
 //
-// A message that lies in one chunk from below is a view of it; only one that straddles chunks is copied.
+// A message that lies in one chunk from below is a view of it; only one that straddles chunks is
+// copied.
 
 import { ByteQueue, labelOf, PipeError, pieces, sizeOf, WrapPipe } from '@striper/core'
 import type { ByteDuplex, Codec, Layer, Message, MessagePipe } from '@striper/core'
@@ -16,9 +17,9 @@ const DEFAULT_MAX_MESSAGE_BYTES = 65 * 1024
 const LARGEST_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 export interface FrameOptions {
-  /** The largest message either way, in bytes: 1 to 16 MiB, default 65 KiB. A longer one destroys the
-   *  pipe with ERR_PIPE_LIMIT, at the end that writes it or, before it takes memory, at the end that
-   *  reads its length. */
+  /** The largest message either way, in bytes: 1 to 16 MiB, default 65 KiB. A longer one destroys
+   *  the pipe with ERR_PIPE_LIMIT, at the end that writes it or, before it takes memory, at the end
+   *  that reads its length. */
   maxMessageBytes?: number
 }
 

@@ -4,9 +4,9 @@
 //                                       │ below │
 //   read  ◀── Incoming ◀─ DATA, END ─── └───────┘ ─── CREDIT ────▶ as our reader reads
 //
-// What is below is never paused: the bytes that everybody waits for may be behind those that nobody wants
-// yet. Credit bounds what waits here instead. It knows parcels, and so a message pipe as well; of lanes it
-// knows nothing.
+// What is below is never paused: the bytes that everybody waits for may be behind those that nobody
+// wants yet. Credit bounds what waits here instead. It knows parcels, and so a message pipe as
+// well; of lanes it knows nothing.
 
 import { afterReady, type Done, labelOf, logger, PipeBase, PipeError } from '@striper/core'
 import type { Layer, ParcelPipe } from '@striper/core'
@@ -28,15 +28,16 @@ const DEFAULT_WINDOW_BYTES = 4 * 1024 * 1024
 const LARGEST_WINDOW_BYTES = 1024 * 1024 * 1024
 
 export interface ReassembleOptions {
-  /** What may wait at this end, for its reader or for bytes before it, in bytes: 64 KiB to 1 GiB, default
-   *  4 MiB. The stream is no faster than this for each round trip. */
+  /** What may wait at this end, for its reader or for bytes before it, in bytes: 64 KiB to 1 GiB,
+   *  default 4 MiB. The stream is no faster than this for each round trip. */
   windowBytes?: number
 }
 
 /**
- * One ordered byte pipe over a parcel or message pipe, at whose other end is another `reassemble`. An end of
- * the pipe below before the stream's own is ERR_PIPE_TRUNCATED; a peer that sends beyond its credit gets
- * ERR_PIPE_LIMIT. Destroying it before its time destroys the pipe below, whose peer then sees an abort.
+ * One ordered byte pipe over a parcel or message pipe, at whose other end is another `reassemble`.
+ * An end of the pipe below before the stream's own is ERR_PIPE_TRUNCATED; a peer that sends beyond
+ * its credit gets ERR_PIPE_LIMIT. Destroying it before its time destroys the pipe below, whose peer
+ * then sees an abort.
  */
 export function reassemble(options: ReassembleOptions = {}): Layer<ParcelPipe> {
   const { windowBytes = DEFAULT_WINDOW_BYTES } = options

@@ -6,8 +6,8 @@ import { isIPv6, type AddressInfo } from 'node:net'
 export type SocketAddress = { host?: string; port: number } | { path: string }
 
 /**
- * Reads `host:port`, `[v6]:port`, `:port` (every address, or the local host when connecting), or a path:
- * whatever has a slash in it. Throws a RangeError that says what is wrong.
+ * Reads `host:port`, `[v6]:port`, `:port` (every address, or the local host when connecting), or a
+ * path: whatever has a slash in it. Throws a RangeError that says what is wrong.
  */
 export function parseAddress(text: string): SocketAddress {
   if (text.includes('/')) return { path: text }

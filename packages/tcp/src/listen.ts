@@ -13,9 +13,9 @@ export type ListenOptions = SocketAddress & {
 }
 
 /**
- * Listens, and calls `onConnection` with a pipe for each connection, which that function then owns. A
- * connection that fails before anybody stacks on it is closed, and nothing else happens. Rejects with
- * ERR_PIPE_CONNECT where it cannot listen.
+ * Listens, and calls `onConnection` with a pipe for each connection, which that function then owns.
+ * A connection that fails before anybody stacks on it is closed, and nothing else happens. Rejects
+ * with ERR_PIPE_CONNECT where it cannot listen.
  */
 export async function listen(
   options: ListenOptions,
@@ -32,7 +32,8 @@ export async function listen(
     server.listen('path' in options ? { path: options.path } : options, resolve)
   })
   server.removeAllListeners('error')
-  server.on('error', error => log('%s: %s', listener.address, error.message)) // EMFILE: goes on listening
+  // Such as EMFILE: it goes on listening.
+  server.on('error', error => log('%s: %s', listener.address, error.message))
   return listener
 }
 

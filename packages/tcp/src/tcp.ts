@@ -1,7 +1,7 @@
 // Sockets as byte pipes: TCP over IPv4 and IPv6, and Unix sockets.
 //
-// Half-open always, no delay. An abort is a reset (RST), and a reset received is ERR_PIPE_RESET. A Unix
-// socket cannot carry an abort: its peer sees an end, and only a write of its own fails.
+// Half-open always, no delay. An abort is a reset (RST), and a reset received is ERR_PIPE_RESET. A
+// Unix socket cannot carry an abort: its peer sees an end, and only a write of its own fails.
 
 import net, { type Socket } from 'node:net'
 import {
@@ -13,6 +13,7 @@ import {
   WrapPipe,
 } from '@striper/core'
 import { formatAddress, type SocketAddress } from './address.ts'
+import { resetBehindEnd } from './reset.ts'
 
 const log = logger('tcp')
 
@@ -28,13 +29,15 @@ export const SOCKET_OPTIONS = {
 export type ConnectOptions = SocketAddress & {
   /** The local address to connect from; the system chooses the port. For a host and port only. */
   localAddress?: string
-  /** How long a connection may take, in ms; 15 s. Then ERR_PIPE_TIMEOUT. 0: as long as the system likes. */
+  /** How long a connection may take, in ms; 15 s. Then ERR_PIPE_TIMEOUT. 0: as long as the system
+   *  likes. */
   connectTimeoutMs?: number
 }
 
 /**
- * Connects, and returns the pipe at once: what is written before `ready` waits. Where it cannot connect,
- * the pipe is destroyed with ERR_PIPE_CONNECT or ERR_PIPE_TIMEOUT, the system's error as its cause.
+ * Connects, and returns the pipe at once: what is written before `ready` waits. Where it cannot
+ * connect, the pipe is destroyed with ERR_PIPE_CONNECT or ERR_PIPE_TIMEOUT, the system's error as
+ * its cause.
  */
 export function connect(options: ConnectOptions): TcpPipe {
   const { connectTimeoutMs = 15_000, localAddress } = options
@@ -62,8 +65,8 @@ export function connect(options: ConnectOptions): TcpPipe {
   return pipe
 }
 
-/** Makes a pipe of a socket that somebody else connected or accepted, and owns it from now on. Call it in
- *  the tick in which the socket came: until then nobody listens for its errors. */
+/** Makes a pipe of a socket that somebody else connected or accepted, and owns it from now on. Call
+ *  it in the tick in which the socket came: until then nobody listens for its errors. */
 export function fromSocket(socket: Socket): TcpPipe {
   const unix = !socket.connecting && socket.remoteAddress === undefined
   return new TcpPipe(socket, unix ? 'unix' : 'tcp')
@@ -92,6 +95,21 @@ export class TcpPipe extends WrapPipe<'bytes'> {
     const reason = (error as NodeJS.ErrnoException).code ?? error.message
     const sentence = `cannot connect to ${this.#target}: ${reason}`
     return new PipeError('ERR_PIPE_CONNECT', sentence, { label: this.label, cause: error })
+  }
+
+  protected override finish(): void {
+    const reset = resetBehindEnd(this.lower)
+    if (reset) this.destroy(this.explain(reset))
+    else super.finish()
+  }
+
+  protected override abortLower(): void {
+    const socket = this.lower as typeof this.lower & { connecting?: boolean }
+    if (!socket.connecting) return super.abortLower()
+    // It may be connected and only Node not know it yet; closed now it would be, to the peer, an end.
+    // So Node is given one turn to find out.
+    socket.once('connect', () => super.abortLower())
+    setImmediate(() => socket.destroy())
   }
 
   #connected(socket: Socket): void {

@@ -1,8 +1,9 @@
 // gather: the listening end of trunks. Reads who each lane is for, and gathers lanes into sessions.
 //
-//   byte pipe ──▶ greeting ──▶ layers ──▶ HELLO ──▶ the session of that id, or a new one, or a refusal
+//   byte pipe ──▶ greeting ──▶ layers ──▶ HELLO ──▶ the session of that id, a new one, a refusal
 //
-// Whoever comes with nothing costs one connection for `helloTimeoutMs`, and no more than one message.
+// Whoever comes with nothing costs one connection for `helloTimeoutMs`, and no more than one
+// message.
 
 import { type ByteDuplex, type BytePipe, logger, type MessagePipe, PipeError } from '@striper/core'
 import { readHello, refusal, stripe, type StripeOptions, type StripePipe } from '@striper/stripe'
@@ -10,8 +11,8 @@ import { GreetedPipe } from './greeting.ts'
 
 const log = logger('gather')
 
-/** How long the id of a session that is over is remembered, in ms, so that a late lane does not open it
- *  again. */
+/** How long the id of a session that is over is remembered, in ms, so that a late lane does not
+ *  open it again. */
 const OVER_MS = 60_000
 const MOST_OVER = 10_000
 
@@ -35,6 +36,7 @@ export function gather(options: GatherOptions): Gatherer {
   return new Gatherer(options)
 }
 
+/** The listening end of trunks. Made by `gather`. */
 export class Gatherer {
   readonly #options: GatherOptions
   readonly #sessions = new Map<string, StripePipe>()
@@ -55,7 +57,7 @@ export class Gatherer {
     return this.#strangers.size
   }
 
-  /** Takes a connection, and owns it. One that is no lane is destroyed, with one line in the log. */
+  /** Takes a connection, and owns it. One that is no lane is destroyed, with one line in the log */
   accept(connection: ByteDuplex): void {
     const { helloTimeoutMs = 10_000 } = this.#options
     const greeted = new GreetedPipe(connection)

@@ -1,5 +1,5 @@
-// The greeting: the first 24 bytes of every lane, in clear, so that a load balancer can keep the lanes of a
-// session together.
+// The greeting: the first 24 bytes of every lane, in clear, so that a load balancer can keep the
+// lanes of a session together.
 //
 //   ┌───────────────┬────────────┬────────────────────┐
 //   │ 'STRIPER' 7 B │ version 1B │ session id    16 B │
@@ -34,8 +34,9 @@ class GreetingPipe extends WrapPipe<'bytes'> {
   }
 }
 
-/** The listening end: a pipe that opens when the greeting has been read, and carries what comes after it.
- *  Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is wrong. */
+/** The listening end: a pipe that opens when the greeting has been read, and carries what comes
+ *  after it. Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is
+ *  wrong. */
 export class GreetedPipe extends WrapPipe<'bytes'> {
   readonly #queue = new ByteQueue()
   #opened: Done | undefined

@@ -1,8 +1,8 @@
 // trunk: keeps the lanes of a stripe up, at the dialling end.
 //
-// A lane that cannot be dialled, or is lost, is dialled again, for ever: at once or nearly so after one that
-// worked, then after pauses that double, each cut short by chance so that a thousand clients do not come
-// back in step (Brooker, "Exponential Backoff And Jitter", 2015: full jitter).
+// A lane that cannot be dialled, or is lost, is dialled again, for ever: at once or nearly so after
+// one that worked, then after pauses that double, each cut short by chance so that a thousand
+// clients do not come back in step (Brooker, "Exponential Backoff And Jitter", 2015: full jitter).
 
 import { type Layer, logger, type MessagePipe } from '@striper/core'
 import { stripe, type StripeOptions, type StripePipe } from '@striper/stripe'
@@ -10,8 +10,8 @@ import { greet } from './greeting.ts'
 
 const log = logger('trunk')
 
-/** Dials one lane. `greet` has to be the first layer on its bytes:
- *  `greet => stack(connect({ port: 7000 }), greet, frame())`. */
+/** Dials one lane. `greet` has to be the first layer on its bytes: `greet => stack(connect({ port:
+ *  7000 }), greet, frame())`. */
 export type DialLane = (greet: Layer) => MessagePipe
 
 export interface TrunkOptions {
@@ -27,7 +27,8 @@ export interface TrunkOptions {
   stripe?: Omit<StripeOptions, 'role' | 'lanes'>
 }
 
-/** A stripe whose lanes are dialled now, and again whenever they are lost, until it is done or destroyed. */
+/** A stripe whose lanes are dialled now, and again whenever they are lost, until it is done or
+ *  destroyed. */
 export function trunk(options: TrunkOptions): StripePipe {
   if (options.lanes.length === 0) throw new RangeError('a trunk has at least one lane')
   const pipe = stripe(options.stripe)

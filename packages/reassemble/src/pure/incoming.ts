@@ -3,8 +3,8 @@
 //   arrived:   [0..64k)  [128k..192k)      ──▶ [0..64k) comes out, [128k..192k) is held
 //   then:      [64k..128k)                 ──▶ [64k..192k) comes out
 //
-// Pure: no streams, no clock. What waits here, in order or out of it, is at most the credit that was given;
-// a peer that sends beyond it has broken the protocol.
+// Pure: no streams, no clock. What waits here, in order or out of it, is at most the credit that
+// was given; a peer that sends beyond it has broken the protocol.
 
 import { PipeError } from '@striper/core'
 import { INITIAL_CREDIT } from './wire.ts'

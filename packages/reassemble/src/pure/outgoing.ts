@@ -1,4 +1,5 @@
-// Outgoing: the sending half of a stream. Bytes go in, parcels come out, as far as the reader's credit goes.
+// Outgoing: the sending half of a stream. Bytes go in, parcels come out, as far as the reader's
+// credit goes.
 //
 // Pure: no streams, no clock.
 
@@ -37,7 +38,8 @@ export class Outgoing {
     if (limit > this.#limit) this.#limit = limit
   }
 
-  /** The next bytes to send, at most `maxBytes`, in pieces; undefined where there are none or no credit. */
+  /** The next bytes to send, at most `maxBytes`, in pieces; undefined where there are none or no
+   *  credit. */
   next(maxBytes: number): Buffer[] | undefined {
     const queue = this.#queue
     let rest = Math.min(maxBytes, queue.length, this.#limit - this.#sent)

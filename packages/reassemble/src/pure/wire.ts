@@ -1,7 +1,7 @@
 // The messages of reassembly: three, all big-endian, each one message of the pipe below.
 //
 //   DATA    0x01  offset u64  bytes…     the bytes of the stream from `offset` on
-//   CREDIT  0x02  limit  u64             the reader lets its writer send up to, not including, offset `limit`
+//   CREDIT  0x02  limit  u64             the writer may send the bytes before offset `limit`
 //   END     0x03  offset u64             the stream ends at `offset`
 //
 // They may arrive in any order. An integer is at most 2^53 - 1.
@@ -21,6 +21,7 @@ export type ChannelMessage =
   | { type: typeof DATA; offset: number; bytes: Buffer }
   | { type: typeof CREDIT | typeof END; offset: number }
 
+/** The header of a DATA, or a whole CREDIT or END. */
 export function encodeHeader(type: number, offset: number): Buffer {
   const header = Buffer.allocUnsafe(HEADER_BYTES)
   header[0] = type

@@ -1,53 +1,24 @@
 // StripeCore: the protocol of a stripe, at one end. Events go in, outputs come out.
 //
-//   laneUp, laneDown, laneDrained, receive ──▶ ┌────────────┐ ──▶ send, drop
+//   laneUp, laneDown, laneBlocked, receive ──▶ ┌────────────┐ ──▶ send, drop
 //   write, end, taken                      ──▶ │ StripeCore │ ──▶ deliver, ended, failed
 //   tick                                   ──▶ └────────────┘ ──▶ `deadline`: when to tick
 //
 // Pure: no streams, no sockets, no clock, no chance. The same class runs under a simulator and in
 // production. Time is passed in, in ms, and never goes back. After each event, poll() until it has
-// nothing more: a parcel is given to a lane only then, so that it is bound to one as late as can be.
+// nothing more: a parcel is given to a lane only then, so that it is bound to one as late as can
+// be.
 
 import { type Message, PipeError } from '@striper/core'
+import { check, checkAt, takeLeaver } from './health.ts'
 import { Lane } from './lane.ts'
-import { Receiver } from './receiver.ts'
-import type { Schedule } from './schedule.ts'
+import type { CoreOptions, Output, Totals } from './output.ts'
+import { ackLanes, Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import * as wire from './wire.ts'
 
-export interface CoreOptions {
-  /** What may wait for the reader at this end, in bytes. */
-  windowBytes: number
-  schedule: Schedule
-  /** How long the session outlives its last lane, in ms. */
-  noLaneTimeoutMs: number
-}
-
-export type Output =
-  | { do: 'send'; lane: number; message: Message }
-  | { do: 'deliver'; parcel: Buffer }
-  /** A lane is of no more use: abort it. */
-  | { do: 'drop'; lane: number; reason: string }
-  /** A lane that was asked to leave has nothing under way: end it. */
-  | { do: 'end'; lane: number }
-  /** The peer will say no more, and all it said has been delivered. */
-  | { do: 'ended' }
-  /** The session is over. Nothing comes after this. */
-  | { do: 'failed'; error: PipeError }
-
-/** A lane on which nothing was heard for so long is asked for a sign of life; in ms. */
-const PING_MS = 10_000
-/** One that gives none for so long is dropped. */
-const DEAD_MS = 20_000
-/** One that is suspect, while others are not, is dropped sooner: after so many times its patience. */
-const SUSPECT_TIMES = 4
-const LEAST_SUSPECT_MS = 1000
 /** Without credit, lanes are asked whether it was granted in words that were lost. */
 const STARVED_MS = 1000
-/** A lane with less than this share of the fastest one's rate does not make parcels small. */
-const WORTH_USING = 1 / 20
-/** The size of parcels before any lane is known, in bytes. */
-const FIRST_PARCEL_BYTES = 16 * 1024
 /** A tick that is so late was not late by itself: this process, or the machine, was stopped. */
 const LEAP_MS = 1000
 
@@ -55,7 +26,7 @@ export class StripeCore {
   readonly #lanes = new Map<number, Lane>()
   readonly #sender: Sender
   readonly #receiver: Receiver
-  readonly #options: CoreOptions
+  readonly #noLaneTimeoutMs: number
   readonly #outputs: Output[] = []
   #next = 0 // index of the first output that was not taken
   #over = false
@@ -65,7 +36,7 @@ export class StripeCore {
   #tokens = 0
 
   constructor(options: CoreOptions, now: number) {
-    this.#options = options
+    this.#noLaneTimeoutMs = options.noLaneTimeoutMs
     this.#sender = new Sender(options.schedule, this.#lanes, options.windowBytes)
     this.#receiver = new Receiver(options.windowBytes)
     this.#noLaneSince = now
@@ -85,27 +56,14 @@ export class StripeCore {
     return this.#sender.finished
   }
 
-  get retainedBytes(): number {
-    return this.#sender.retainedBytes
-  }
-
-  get copiedBytes(): number {
-    return this.#sender.copiedBytes
-  }
-
-  get duplicates(): number {
-    return this.#receiver.duplicates
+  get totals(): Totals {
+    const { retainedBytes, copiedBytes } = this.#sender
+    return { retainedBytes, copiedBytes, duplicates: this.#receiver.duplicates }
   }
 
   /** The size of parcels that suits the lanes: that of the slowest which is worth using. */
   get parcelBytes(): number {
-    let fastest = 0
-    for (const lane of this.#lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
-    let bytes = Infinity
-    for (const { meter } of this.#lanes.values()) {
-      if ((meter.rate ?? 0) >= fastest * WORTH_USING) bytes = Math.min(bytes, meter.parcelBytes)
-    }
-    return Number.isFinite(bytes) ? bytes : FIRST_PARCEL_BYTES
+    return this.#sender.parcelBytes
   }
 
   /** The credit that HELLO states. */
@@ -113,12 +71,14 @@ export class StripeCore {
     return this.#receiver.limit
   }
 
-  /** A lane is open. Throws a RangeError where its number is taken. */
-  laneUp(number: number, label: string, now: number): void {
+  /** A lane is open; `limit` is the credit that the far end's HELLO stated, where it came first.
+   *  Throws a RangeError where the number is taken. */
+  laneUp(number: number, label: string, now: number, limit = 0): void {
     if (this.#lanes.has(number)) throw new RangeError(`lane ${number} is there already`)
     const lane = new Lane(number, label, now)
     this.#lanes.set(number, lane)
     this.#noLaneSince = undefined
+    this.#sender.credit(limit)
     this.#ping(lane, now)
     this.#receiver.ackNow(now) // what was said on lanes that are gone may never have been heard
   }
@@ -133,17 +93,11 @@ export class StripeCore {
     else this.#receiver.ackNow(now)
   }
 
-  /** The pipe of a lane is full. */
-  laneFull(number: number): void {
-    const lane = this.#lanes.get(number)
-    if (lane) lane.blocked = true
-  }
-
-  /** The pipe of a lane has drained. */
-  laneDrained(number: number): void {
+  /** The pipe of a lane is full, or has drained. */
+  laneBlocked(number: number, blocked: boolean): void {
     const lane = this.#lanes.get(number)
     if (lane === undefined) return
-    lane.blocked = false
+    lane.blocked = blocked
     this.#pong(lane)
   }
 
@@ -184,7 +138,7 @@ export class StripeCore {
     for (const lane of this.#lanes.values()) this.#send(lane, wire.encodeAbort(code, reason))
   }
 
-  /** Acknowledges everything, on every lane, when all is done both ways. Nothing comes after this. */
+  /** Acknowledges everything on every lane, when all is done both ways. Nothing comes after it. */
   farewell(now: number): void {
     this.#over = true
     for (const lane of this.#lanes.values()) lane.ackDue = lane.received > 0
@@ -200,22 +154,25 @@ export class StripeCore {
     try {
       this.#take(lane, wire.decode(message), now)
     } catch (error) {
-      this.#break(PipeError.from(error, ''))
+      // The peer broke the protocol: it is told, and the session is over.
+      const { code, sentence } = PipeError.from(error, '')
+      this.abort(code === 'ERR_PIPE_LIMIT' ? wire.LIMIT : wire.PROTOCOL, sentence)
+      this.#outputs.push({ do: 'failed', error: new PipeError(code, sentence) })
     }
   }
 
   /** When to call tick(), in ms; undefined while there is nothing to wait for. */
   get deadline(): number | undefined {
     if (this.#over) return undefined
-    if (this.#noLaneSince !== undefined) return this.#noLaneSince + this.#options.noLaneTimeoutMs
+    if (this.#noLaneSince !== undefined) return this.#noLaneSince + this.#noLaneTimeoutMs
     let first = Infinity
     for (const lane of this.#lanes.values()) {
-      first = Math.min(first, lane.suspectAt ?? Infinity, this.#checkAt(lane))
+      first = Math.min(first, lane.suspectAt ?? Infinity, checkAt(lane, this.#lanes))
       if (this.#lanes.size > 1) first = Math.min(first, lane.lateAt ?? Infinity)
       if (!lane.blocked) first = Math.min(first, this.#receiver.ackAt ?? Infinity)
     }
     if (this.#sender.starved) first = Math.min(first, this.#starvedAt + STARVED_MS)
-    return first === Infinity ? undefined : first
+    return Number.isFinite(first) ? first : undefined
   }
 
   /** Does what is due. */
@@ -223,7 +180,10 @@ export class StripeCore {
     if (this.#over) return
     const late = now - (this.deadline ?? now)
     if (late > LEAP_MS) for (const lane of this.#lanes.values()) lane.leap(late)
-    if (this.#noLaneSince !== undefined) this.#checkNoLane(this.#noLaneSince, now)
+    if (this.#noLaneSince !== undefined && now >= this.#noLaneSince + this.#noLaneTimeoutMs) {
+      const sentence = `without a lane for ${this.#noLaneTimeoutMs} ms`
+      this.#fail(new PipeError('ERR_PIPE_NO_LANES', sentence))
+    }
     this.#sender.rescue(now)
     for (const lane of this.#lanes.values()) this.#checkLane(lane, now)
     if (this.#sender.starved && now >= this.#starvedAt + STARVED_MS) {
@@ -239,10 +199,7 @@ export class StripeCore {
       this.#next++
       return output
     }
-    if (this.#next > 0) {
-      this.#outputs.length = 0
-      this.#next = 0
-    }
+    this.#outputs.length = this.#next = 0
     if (this.#over) return undefined
     if (this.#receiver.ended && !this.#endGiven) {
       this.#endGiven = true
@@ -256,7 +213,8 @@ export class StripeCore {
       return { do: 'send', lane: lane.number, message: [header, ...parcel.pieces] }
     }
     if ((this.#receiver.ackAt ?? Infinity) <= now && this.#acknowledge(now)) return this.poll(now)
-    return this.#release()
+    const left = takeLeaver(this.#lanes)
+    return left && { do: 'end', lane: left.number }
   }
 
   #take(lane: Lane, message: wire.StripeMessage, now: number): void {
@@ -277,7 +235,7 @@ export class StripeCore {
         if (message.hello.lane !== lane.number) {
           throw new PipeError('ERR_PIPE_PROTOCOL', `lane ${lane.number} says that it is another`)
         }
-        this.#sender.ack({ floor: 0, limit: message.hello.limit, lanes: [] }, now)
+        this.#sender.credit(message.hello.limit)
         return
       case wire.PING:
         lane.pongDue = message.token
@@ -285,45 +243,22 @@ export class StripeCore {
         this.#receiver.ackNow(now)
         return
       case wire.PONG:
-        if (message.token !== lane.pingToken) return
-        lane.pingToken = undefined
-        lane.meter.roundTrip(now - lane.pingedAt, now)
+        lane.ponged(message.token, now)
         return
       case wire.LEAVE:
         lane.state = 'leaving'
         return
       case wire.ABORT:
-        this.#fail(aborted(message.code, message.reason))
+        this.#fail(wire.aborted(message.code, message.reason))
     }
   }
 
-  /** Ends a lane that is leaving and has nothing under way. */
-  #release(): Output | undefined {
-    for (const lane of this.#lanes.values()) {
-      if (lane.state !== 'leaving' || lane.flight.length > 0 || lane.ended) continue
-      lane.ended = true
-      return { do: 'end', lane: lane.number }
-    }
-    return undefined
-  }
-
-  /** Sends an ACK on two lanes: the fastest, and the one heard from last, for one of them may just have
-   *  died. False where every lane is full; it goes when one drains. */
+  /** False where every lane is full; the ACK goes when one drains. */
   #acknowledge(now: number): boolean {
-    let fastest: Lane | undefined
-    let latest: Lane | undefined
-    for (const lane of this.#lanes.values()) {
-      if (lane.blocked) continue
-      if (!fastest || (lane.rtt ?? Infinity) < (fastest.rtt ?? Infinity)) fastest = lane
-    }
-    if (!fastest) return false
-    for (const lane of this.#lanes.values()) {
-      if (lane.blocked || lane === fastest) continue
-      if (!latest || lane.heardAt > latest.heardAt) latest = lane
-    }
+    const lanes = ackLanes(this.#lanes.values())
+    if (lanes.length === 0) return false
     const message = wire.encodeAck(this.#receiver.ack(this.#lanes.values(), now))
-    this.#send(fastest, message)
-    if (latest) this.#send(latest, message)
+    for (const lane of lanes) this.#send(lane, message)
     return true
   }
 
@@ -332,45 +267,17 @@ export class StripeCore {
       lane.suspect(now)
       this.#sender.giveUp(lane)
     }
-    if (now < this.#checkAt(lane)) return
-    const silentMs = now - lane.heardAt
-    if (lane.suspectSince !== undefined && silentMs < DEAD_MS && this.#othersWork(lane)) {
-      this.#drop(lane, 'silent, while others are not')
-    } else if (silentMs < DEAD_MS) {
-      this.#ping(lane, now)
-    } else {
-      this.#drop(lane, `silent for ${DEAD_MS} ms`)
+    const verdict = check(lane, this.#lanes, now)
+    if (verdict.do === 'ping') this.#ping(lane, now)
+    else if (verdict.do === 'drop') {
+      this.#outputs.push({ do: 'drop', lane: lane.number, reason: verdict.reason })
     }
-  }
-
-  /** When to look at a lane again, other than to suspect it. */
-  #checkAt(lane: Lane): number {
-    const pinged = lane.pingedAt >= lane.heardAt
-    const silent = lane.heardAt + (pinged ? DEAD_MS : PING_MS)
-    const { suspectSince } = lane
-    if (suspectSince === undefined || !this.#othersWork(lane)) return silent
-    const patience = Math.max(LEAST_SUSPECT_MS, SUSPECT_TIMES * lane.meter.patience)
-    return Math.min(silent, suspectSince + patience)
-  }
-
-  /** Whether another lane works, so that not all the world is silent. */
-  #othersWork(than: Lane): boolean {
-    for (const lane of this.#lanes.values()) {
-      if (lane !== than && lane.state === 'working' && lane.heardAt > than.heardAt) return true
-    }
-    return false
-  }
-
-  #checkNoLane(since: number, now: number): void {
-    const { noLaneTimeoutMs } = this.#options
-    if (now < since + noLaneTimeoutMs) return
-    this.#fail(new PipeError('ERR_PIPE_NO_LANES', `without a lane for ${noLaneTimeoutMs} ms`))
   }
 
   #ping(lane: Lane, now: number): void {
-    lane.pingToken = this.#tokens = (this.#tokens + 1) >>> 0
-    lane.pingedAt = now
-    this.#send(lane, wire.encodeToken(wire.PING, lane.pingToken))
+    this.#tokens = (this.#tokens + 1) >>> 0
+    lane.pinged(this.#tokens, now)
+    this.#send(lane, wire.encodeToken(wire.PING, this.#tokens))
   }
 
   /** Answers the last PING. While the lane is full one answer waits, however many PINGs come. */
@@ -384,25 +291,9 @@ export class StripeCore {
     this.#outputs.push({ do: 'send', lane: lane.number, message })
   }
 
-  #drop(lane: Lane, reason: string): void {
-    this.#outputs.push({ do: 'drop', lane: lane.number, reason })
-  }
-
-  /** The peer broke the protocol: it is told, and the session is over. */
-  #break(error: PipeError): void {
-    this.abort(error.code === 'ERR_PIPE_LIMIT' ? wire.LIMIT : wire.PROTOCOL, error.sentence)
-    this.#outputs.push({ do: 'failed', error })
-  }
-
   #fail(error: PipeError): void {
     if (this.#over) return
     this.#over = true
     this.#outputs.push({ do: 'failed', error })
   }
-}
-
-function aborted(code: number, reason: string): PipeError {
-  const why = reason ? `: ${reason}` : ''
-  if (code === wire.NO_SESSION) return new PipeError('ERR_PIPE_RESET', `no such session${why}`)
-  return new PipeError('ERR_PIPE_RESET', `the peer aborted${why}`)
 }

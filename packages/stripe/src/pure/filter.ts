@@ -1,13 +1,15 @@
 // Windowed filters: the largest, or the smallest, of the samples of the last while.
 //
-// The samples that can still matter are kept in order: each is beaten by none that came later. The newest
-// sample is kept however old it is, so that a quiet time does not make the filter forget everything.
+// The samples that can still matter are kept in order: each is beaten by none that came later. The
+// newest sample is kept however old it is, so that a quiet time does not make the filter forget
+// everything.
 
 interface Sample {
   readonly at: number
   readonly value: number
 }
 
+/** The largest of the samples of the last while. */
 export class WindowedMax {
   #samples: Sample[] = []
 
@@ -32,6 +34,7 @@ export class WindowedMax {
   }
 }
 
+/** The smallest of the samples of the last while. */
 export class WindowedMin {
   readonly #max = new WindowedMax()
 

@@ -1,7 +1,8 @@
-// Lane: what the core knows of one lane: what is under way on it, how it does, and whether to trust it.
+// Lane: what the core knows of one lane: what is under way on it, how it does, and whether to trust
+// it.
 //
-//   proving ──▶ working ──▶ suspect ──▶ proving …      silence makes suspect, an acknowledgement proves
-//                  └──────▶ leaving                    nothing new is sent on it
+//   proving ──▶ working ──▶ suspect ──▶ proving …   silence makes suspect, an ACK proves
+//                  └──────▶ leaving                 nothing new is sent on it
 //
 // Pure: time is passed in, in ms.
 
@@ -26,7 +27,8 @@ export interface Parcel {
   readonly bytes: number
   /** The lanes that it is under way on. */
   readonly lanes: Lane[]
-  /** When the first of its copies is expected to be acknowledged, in ms; Infinity where nobody knows. */
+  /** When the first of its copies is expected to be acknowledged, in ms; Infinity where nobody
+   *  knows. */
   dueAt: number
   arrived: boolean
   waiting: boolean // in the queue of what is sent again
@@ -56,13 +58,13 @@ export class Lane implements LaneView {
   receivedAt = 0 // when the last numbered message came
   heardAt: number
   ackDue = false // whether the next ACK names this lane
-  pingToken: number | undefined // of the PING that is not answered
   pingedAt = -Infinity
   pongDue: number | undefined // the token of a PING that waits for its answer
   ended = false // whether our direction of its pipe has been told to end
   bytesOut = 0
   copiesOut = 0
   sentAt = -Infinity
+  #pingToken: number | undefined // of the PING that is not answered
   #progressAt: number
   #lateSince = -Infinity
   #suspectSince = 0
@@ -95,6 +97,18 @@ export class Lane implements LaneView {
     return this.state === 'working' && this.inFlight < this.room
   }
 
+  pinged(token: number, now: number): void {
+    this.#pingToken = token
+    this.pingedAt = now
+  }
+
+  /** A PONG came. One that answers no PING, or an old one, says nothing. */
+  ponged(token: number, now: number): void {
+    if (token !== this.#pingToken) return
+    this.#pingToken = undefined
+    this.meter.roundTrip(now - this.pingedAt, now)
+  }
+
   /** Time leapt, because we were away and not the lane: what it owes us, it owes us from now. */
   leap(ms: number): void {
     this.heardAt += ms
@@ -123,7 +137,8 @@ export class Lane implements LaneView {
     if (again) this.copiesOut++
   }
 
-  /** The far end has received `received` numbered messages in all. Calls `arrived` for each that is news. */
+  /** The far end has received `received` numbered messages in all. Calls `arrived` for each that is
+   *  news. */
   ack(received: number, delayMs: number, now: number, arrived: (parcel: Parcel) => void): void {
     let bytes = 0
     let last: Stamp | undefined
@@ -161,7 +176,7 @@ export class Lane implements LaneView {
     return (this.inFlight + bytes) / rate + rtt
   }
 
-  /** When it becomes suspect, or undefined where it cannot: nothing is under way, or it is already. */
+  /** When it becomes suspect, or undefined where it cannot be: nothing is under way, or it is. */
   get suspectAt(): number | undefined {
     if (this.flight.length === 0 || this.state === 'suspect') return undefined
     return this.#progressAt + this.meter.patience

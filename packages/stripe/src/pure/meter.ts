@@ -1,9 +1,10 @@
 // Meter: what a lane can do, learnt from the acknowledgements of what was sent on it.
 //
-// Rate and round trip are filtered as BBR filters them (Cardwell et al., ACM Queue 14(5), 2016): the
-// windowed maximum of the delivery rate (draft-cheng-iccrg-delivery-rate-estimation-02) and the windowed
-// minimum of the round trip. A sample taken while there was nothing to send is a lower bound, and counts
-// only where it raises the rate. The smoothed round trip and its variation are RFC 6298's.
+// Rate and round trip are filtered as BBR filters them (Cardwell et al., ACM Queue 14(5), 2016):
+// the windowed maximum of the delivery rate (draft-cheng-iccrg-delivery-rate-estimation-02) and the
+// windowed minimum of the round trip. A sample taken while there was nothing to send is a lower
+// bound, and counts only where it raises the rate. The smoothed round trip and its variation are
+// RFC 6298's.
 //
 // Pure: time is passed in, in ms; rates are bytes a ms.
 
@@ -13,7 +14,7 @@ import { WindowedMax, WindowedMin } from './filter.ts'
 const FIRST_ROOM_BYTES = 16 * 1024
 /** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait. */
 const SLACK_MS = 20
-/** What a lane did of late, when it is found to be slower than it was, is what it did in so long. */
+/** What a lane did of late, when it is found to be slower than it was, is what it did in so long */
 const RECENT_MS = 300
 const PARCEL_MS = 10
 const LEAST_PARCEL_BYTES = 4 * 1024
@@ -21,8 +22,8 @@ const MOST_PARCEL_BYTES = 64 * 1024
 /** Bytes a ms: a lane that did nothing of late is believed to do this, and not nothing. */
 const LEAST_RATE = 0.1
 const RTT_WINDOW_MS = 10_000
-/** The rate's window follows the least round trip, never the smoothed one: a lane that collapses has a
- *  smoothed one of seconds, and would be believed fast for as many. */
+/** The rate's window follows the least round trip, never the smoothed one: a lane that collapses
+ *  has a smoothed one of seconds, and would be believed fast for as many. */
 const RATE_WINDOW_ROUNDS = 10
 const LEAST_RATE_WINDOW_MS = 500
 
@@ -105,7 +106,8 @@ export class Meter {
     this.#limitedUntil = this.#delivered + inFlight + 1
   }
 
-  /** `bytes` are acknowledged, the last of them sent at `stamp`; the acknowledgement waited `delayMs`. */
+  /** `bytes` are acknowledged, the last of them sent at `stamp`; the acknowledgement waited
+   *  `delayMs`. */
   acked(bytes: number, stamp: Stamp, delayMs: number, now: number): void {
     this.#delivered += bytes
     this.#deliveredAt = now

@@ -1,8 +1,8 @@
-// Receiver: the receiving half of a stripe. Passes each parcel on once, whichever lane brings it first, and
-// keeps the account that acknowledgements are made of.
+// Receiver: the receiving half of a stripe. Passes each parcel on once, whichever lane brings it
+// first, and keeps the account that acknowledgements are made of.
 //
-// It holds nothing back and orders nothing. Credit bounds what its reader has not taken: a peer that sends
-// beyond it has broken the protocol.
+// It holds nothing back and orders nothing. Credit bounds what its reader has not taken: a peer
+// that sends beyond it has broken the protocol.
 //
 // Pure: time is passed in, in ms.
 
@@ -15,6 +15,8 @@ const ACK_BYTES = 64 * 1024
 const ACK_MS = 10
 /** Never more often than this: at high rates bytes alone would ask for thousands a second. */
 const LEAST_ACK_MS = 1
+/** What an unknown round trip counts as, in ms: longer than any. */
+const UNKNOWN_RTT = 1e9
 /** A young lane's parcels are acknowledged at once, so that its room grows with its round trip. */
 const YOUNG_LANE_PARCELS = 16
 
@@ -122,6 +124,15 @@ export class Receiver {
     for (const number of this.#above) if (number > end) return true
     return false
   }
+}
+
+/** The lanes that an ACK goes on: the fastest, and of the others the one heard from last, for one of
+ *  the two may just have died. None where all are full. */
+export function ackLanes(lanes: Iterable<Lane>): readonly Lane[] {
+  const open = [...lanes].filter(lane => !lane.blocked)
+  const [fastest, ...others] = open.sort((a, b) => (a.rtt ?? UNKNOWN_RTT) - (b.rtt ?? UNKNOWN_RTT))
+  const latest = others.sort((a, b) => b.heardAt - a.heardAt)[0]
+  return [fastest, latest].filter(lane => lane !== undefined)
 }
 
 function limit(sentence: string): PipeError {

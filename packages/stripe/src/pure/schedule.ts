@@ -1,10 +1,12 @@
-// Schedules: which lane gets the next parcel. Each is a pure function over a read-only view of the lanes.
+// Schedules: which lane gets the next parcel. Each is a pure function over a read-only view of the
+// lanes.
 
 /** What a schedule sees of a lane. */
 export interface LaneView {
   readonly number: number
   readonly label: string
-  /** Whether it may take a parcel now. One that may not is shown because it may be worth waiting for. */
+  /** Whether it may take a parcel now. One that may not is shown because it may be worth waiting
+   *  for. */
   readonly open: boolean
   /** Bytes a ms; undefined while nothing is known. */
   readonly rate: number | undefined
@@ -22,14 +24,15 @@ export interface Need {
   readonly bytes: number
   /** Whether the writer is held back, so that there is always more to send. */
   readonly endless: boolean
-  /** How much later than by the best lane a parcel may arrive and not fill the reader's window, in ms. */
+  /** How much later than by the best lane a parcel may arrive and not fill the reader's window, in
+   *  ms. */
   readonly lagMs: number
 }
 
 /**
- * Picks one of the lanes that are open, of which there is at least one; or undefined, to wait. It is asked
- * again when anything changes. It may wait only for a lane that has bytes under way, or it would wait for
- * ever.
+ * Picks one of the lanes that are open, of which there is at least one; or undefined, to wait. It
+ * is asked again when anything changes. It may wait only for a lane that has bytes under way, or it
+ * would wait for ever.
  */
 export type Schedule = (lanes: readonly LaneView[], need: Need) => LaneView | undefined
 
@@ -40,9 +43,10 @@ export const roundRobin: Schedule = lanes => least(lanes, lane => lane.lastTurn,
 export const untilCongested: Schedule = lanes => least(lanes, lane => -lane.lastTurn, isOpen)
 
 /**
- * The lane that would deliver the parcel first. Where that one is full and there is little to send, waiting
- * for it beats a slower lane (ECF: Lim et al., CoNEXT 2017). Where there is always more, every lane that is
- * open helps, unless the parcel would come so late by it that the reader's window fills meanwhile.
+ * The lane that would deliver the parcel first. Where that one is full and there is little to send,
+ * waiting for it beats a slower lane (ECF: Lim et al., CoNEXT 2017). Where there is always more,
+ * every lane that is open helps, unless the parcel would come so late by it that the reader's
+ * window fills meanwhile.
  */
 export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
   const delivery = (lane: LaneView) => deliveryMs(lane, bytes)
@@ -53,8 +57,8 @@ export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
   return next && delivery(next) - delivery(first) <= lagMs ? next : undefined
 }
 
-/** When a lane would deliver a parcel of `bytes`, in ms from now: after what is under way on it. Of an
- *  unknown lane the best is believed, for there is no other way to learn of it. */
+/** When a lane would deliver a parcel of `bytes`, in ms from now: after what is under way on it. Of
+ *  an unknown lane the best is believed, for there is no other way to learn of it. */
 export function deliveryMs({ inFlight, rate, rtt }: LaneView, bytes: number): number {
   if (rate === undefined || rtt === undefined) return inFlight / 1e6
   return (inFlight + bytes) / rate + rtt / 2

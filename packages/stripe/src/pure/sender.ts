@@ -1,5 +1,5 @@
-// Sender: the sending half of a stripe. Numbers parcels, gives each to a lane when a lane has room, and
-// keeps it until it is acknowledged.
+// Sender: the sending half of a stripe. Numbers parcels, gives each to a lane when a lane has room,
+// and keeps it until it is acknowledged.
 //
 //   write ──▶ fresh ──▶ ┌──────────┐ ──▶ under way on a lane ── acknowledged ──▶ forgotten
 //   lost  ──▶ again ──▶ │ schedule │        │
@@ -9,26 +9,22 @@
 // Pure: time is passed in, in ms.
 
 import { type Message, PipeError, pieces, sizeOf } from '@striper/core'
+import { Copies, type Copying } from './copies.ts'
 import { Fifo } from './fifo.ts'
 import type { Lane, Parcel } from './lane.ts'
-import { deliveryMs, type Schedule } from './schedule.ts'
+import type { Schedule } from './schedule.ts'
 import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY, PARCEL } from './wire.ts'
 
-/** Copies that need not be, in bytes: so many, and this share of all that was sent. */
-const FREE_COPY_BYTES = 1024 * 1024
-const COPY_SHARE = 0.02
-/** How many parcels at the head of the line are looked at, and how much sooner a copy must come, in ms. */
-const HEAD_PARCELS = 4
-const EARLIER_MS = 10
-/** How often a lane that gets nothing is measured, in ms. */
-const PROBE_MS = 2000
 const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
 
-interface Sending {
-  readonly parcel: Parcel
-  readonly lane: Lane
-}
+/** A lane with less than this share of the fastest one's rate does not make parcels small. */
+const WORTH_USING = 1 / 20
+/** The size of parcels before any lane is known, in bytes. */
+const FIRST_PARCEL_BYTES = 16 * 1024
+
+/** A parcel, and the lane to send it on. */
+type Sending = Copying
 
 export class Sender {
   readonly #schedule: Schedule
@@ -36,7 +32,7 @@ export class Sender {
   readonly #lanes: ReadonlyMap<number, Lane>
   readonly #fresh = new Fifo<Parcel>()
   readonly #retained = new Map<number, Parcel>() // every one that has not arrived, for all we know
-  #again: Parcel[] = [] // by number
+  readonly #copies = new Copies((parcel, lanes) => this.#choose(parcel, lanes))
   #next = 0 // number of the next parcel that is written
   #unsent = 0 // number of the next that is sent for the first time
   #floor = 0 // every number below has arrived
@@ -45,7 +41,6 @@ export class Sender {
   #turn = 0
   #end: Parcel | undefined
   retainedBytes = 0
-  copiedBytes = 0
 
   /** Whether the writer is held back, so that there is always more to send. */
   endless = false
@@ -61,10 +56,26 @@ export class Sender {
     return this.#fresh.length > 0
   }
 
+  /** Bytes that were sent again, on another lane. */
+  get copiedBytes(): number {
+    return this.#copies.bytes
+  }
+
   /** Whether a parcel waits for credit alone. */
   get starved(): boolean {
     const head = this.#fresh.head
     return head !== undefined && this.#sentBytes + head.bytes > this.#limit
+  }
+
+  /** The size of parcels that suits the lanes: that of the slowest which is worth using. */
+  get parcelBytes(): number {
+    let fastest = 0
+    for (const lane of this.#lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
+    let bytes = Infinity
+    for (const { meter } of this.#lanes.values()) {
+      if ((meter.rate ?? 0) >= fastest * WORTH_USING) bytes = Math.min(bytes, meter.parcelBytes)
+    }
+    return Number.isFinite(bytes) ? bytes : FIRST_PARCEL_BYTES
   }
 
   /** Whether the END and everything before it has arrived. */
@@ -89,12 +100,13 @@ export class Sender {
       if (lane.open || lane.state === 'working') views.push(lane)
     }
     if (open === 0) return undefined
-    return (
-      this.#sendAgain(views, now) ??
-      this.#sendFresh(views, now) ??
-      this.#sendEarlier(views, now) ??
-      this.#sendProbe(views, now)
-    )
+    const lost = this.#copies.nextLost(views)
+    if (lost) return this.#send(lost, true, now)
+    const fresh = this.#nextFresh(views)
+    if (fresh) return this.#send(fresh, false, now)
+    if (this.backlog && !this.starved) return undefined // something new waits for a better lane
+    const useful = this.#copies.nextUseful(views, this.#retained.values(), this.#sentBytes, now)
+    return useful && this.#send(useful, true, now)
   }
 
   /** An ACK came. Throws ERR_PIPE_PROTOCOL where it acknowledges what was never sent. */
@@ -114,10 +126,15 @@ export class Sender {
       const parcel = this.#retained.get(this.#floor)
       if (parcel) this.#arrived(parcel)
     }
-    if (ack.limit > this.#limit) this.#limit = ack.limit
+    this.credit(ack.limit)
   }
 
-  /** There is nothing to send, though the lanes would take more: their rates are only lower bounds. */
+  /** So many bytes of parcels may be sent in all. What was granted is not taken back. */
+  credit(limit: number): void {
+    this.#limit = Math.max(this.#limit, limit)
+  }
+
+  /** There is nothing to send, though lanes would take more: their rates are lower bounds. */
   idle(): void {
     for (const lane of this.#lanes.values()) lane.meter.starved(lane.inFlight)
   }
@@ -127,31 +144,23 @@ export class Sender {
     for (const { parcel } of lane.flight) {
       parcel.lanes.splice(parcel.lanes.indexOf(lane), 1)
     }
-    this.giveUp(lane)
+    this.#copies.giveUp(lane)
   }
 
-  /** Lanes whose oldest parcel is late are not what they were: what is under way on them goes by others as
-   *  well, as far as copies may go. */
+  /** Lanes whose oldest parcel is late are not what they were: what is under way on them goes by
+   *  others as well, as far as copies may go. */
   rescue(now: number): void {
     if (this.#lanes.size < 2) return
     for (const lane of this.#lanes.values()) {
       if ((lane.lateAt ?? Infinity) > now) continue
       lane.late(now)
-      this.giveUp(lane)
+      this.#copies.giveUp(lane)
     }
   }
 
-  /** What is under way on a lane may never arrive: it is sent again, on another. */
+  /** A lane is silent, and what is under way on it has to be sent again, on another. */
   giveUp(lane: Lane): void {
-    const lost: Parcel[] = []
-    for (const { parcel } of lane.flight) {
-      if (parcel.arrived || parcel.waiting || isOnAnother(parcel, lane)) continue
-      parcel.waiting = true
-      lost.push(parcel)
-    }
-    if (lost.length > 0) {
-      this.#again = [...this.#again, ...lost].sort((a, b) => a.number - b.number)
-    }
+    this.#copies.giveUp(lane)
   }
 
   readonly #arrived = (parcel: Parcel): void => {
@@ -180,21 +189,7 @@ export class Sender {
     return parcel
   }
 
-  /** What was lost, or is late, on another lane. */
-  #sendAgain(views: readonly Lane[], now: number): Sending | undefined {
-    if (this.#again.length === 0) return undefined
-    this.#again = this.#again.filter(parcel => !parcel.arrived)
-    for (const [index, parcel] of this.#again.entries()) {
-      const lane = this.#choose(parcel, without(views, parcel))
-      if (lane === undefined) continue
-      this.#again.splice(index, 1)
-      parcel.waiting = false
-      return this.#copy(parcel, lane, now)
-    }
-    return undefined
-  }
-
-  #sendFresh(views: readonly Lane[], now: number): Sending | undefined {
+  #nextFresh(views: readonly Lane[]): Sending | undefined {
     const parcel = this.#fresh.head
     if (parcel === undefined || this.#sentBytes + parcel.bytes > this.#limit) return undefined
     if (parcel.number >= this.#floor + MAX_PARCELS_UNDER_WAY) return undefined
@@ -203,51 +198,14 @@ export class Sender {
     this.#fresh.shift()
     this.#unsent++
     this.#sentBytes += parcel.bytes
-    return this.#send(parcel, lane, false, now)
-  }
-
-  /** With nothing else to send: the head of the line, where another lane would deliver it much sooner. */
-  #sendEarlier(views: readonly Lane[], now: number): Sending | undefined {
-    if (this.#fresh.length > 0 && !this.starved) return undefined // waiting for a better lane
-    let looked = 0
-    for (const parcel of this.#retained.values()) {
-      if (parcel.lanes.length !== 1 || ++looked > HEAD_PARCELS) break
-      if (!this.#mayCopy(parcel)) break
-      const lane = this.#choose(parcel, without(views, parcel))
-      if (lane?.rate === undefined) continue
-      const sooner = now + 2 * deliveryMs(lane, parcel.bytes) + EARLIER_MS
-      if (sooner < parcel.dueAt) return this.#copy(parcel, lane, now)
-    }
-    return undefined
-  }
-
-  /** A lane that gets nothing, for it was too slow when last measured, is measured again now and then: with
-   *  a copy, for which nobody waits. */
-  #sendProbe(views: readonly Lane[], now: number): Sending | undefined {
-    for (const lane of views) {
-      if (!lane.open || lane.flight.length > 0 || now < lane.sentAt + PROBE_MS) continue
-      for (const parcel of this.#retained.values()) {
-        if (parcel.lanes.length === 0 || parcel.lanes.includes(lane)) continue
-        return this.#mayCopy(parcel) ? this.#copy(parcel, lane, now) : undefined
-      }
-    }
-    return undefined
-  }
-
-  #copy(parcel: Parcel, lane: Lane, now: number): Sending {
-    this.copiedBytes += parcel.bytes
-    return this.#send(parcel, lane, true, now)
-  }
-
-  #send(parcel: Parcel, lane: Lane, again: boolean, now: number): Sending {
-    lane.lastTurn = ++this.#turn
-    lane.send(parcel, again, now)
     return { parcel, lane }
   }
 
-  /** Whether a copy that need not be is within what copies may cost. */
-  #mayCopy(parcel: Parcel): boolean {
-    return this.copiedBytes + parcel.bytes <= FREE_COPY_BYTES + this.#sentBytes * COPY_SHARE
+  #send(sending: Sending, again: boolean, now: number): Sending {
+    const { parcel, lane } = sending
+    lane.lastTurn = ++this.#turn
+    lane.send(parcel, again, now)
+    return sending
   }
 
   #choose(parcel: Parcel, lanes: readonly Lane[]): Lane | undefined {
@@ -257,21 +215,13 @@ export class Sender {
     return chosen && this.#lanes.get(chosen.number)
   }
 
-  /** How long the best lanes may run ahead of a slow one, before the reader's window is half full. */
+  /** How long the best lanes may run ahead of a slow one, until the reader's window is half full. */
   #lagMs(): number {
     let rates = 0
     for (const lane of this.#lanes.values()) rates += lane.rate ?? 0
     const lag = rates > 0 ? this.#windowBytes / 2 / rates : Infinity
     return Math.min(Math.max(lag, LEAST_LAG_MS), MOST_LAG_MS)
   }
-}
-
-function without(lanes: readonly Lane[], parcel: Parcel): readonly Lane[] {
-  return lanes.filter(lane => !parcel.lanes.includes(lane))
-}
-
-function isOnAnother(parcel: Parcel, than: Lane): boolean {
-  return parcel.lanes.some(lane => lane !== than && lane.state !== 'suspect')
 }
 
 function protocol(sentence: string): PipeError {

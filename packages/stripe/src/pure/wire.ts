@@ -1,14 +1,14 @@
 // The messages of a stripe, each one message of a lane; all integers big-endian, at most 2^53 - 1.
 //
-//   HELLO    0x10  flags u8, lane u32, session 16 bytes, limit u64    first on each lane, and its answer
-//   PARCEL   0x11  number u64, bytes…                                 numbers from 0, in one sequence with END
-//   END      0x12  number u64                                         the last of the sequence
+//   HELLO    0x10  flags u8, lane u32, session 16 bytes, limit u64   first on a lane, each way
+//   PARCEL   0x11  number u64, bytes…                                numbered from 0,
+//   END      0x12  number u64                                        END as well
 //   ACK      0x13  floor u64, limit u64, then for each lane named:
-//                  lane u32, received u64, delay u32                  delay in µs
+//                  lane u32, received u64, delay u32                 delay in µs
 //   PING     0x14  token u32
-//   PONG     0x15  token u32                                          the answer, on the same lane
-//   ABORT    0x16  code u8, reason UTF-8                              the session is over, with an error
-//   LEAVE    0x17                                                     nothing new will be sent on this lane
+//   PONG     0x15  token u32                                         the answer, on that lane
+//   ABORT    0x16  code u8, reason UTF-8                             the session has failed
+//   LEAVE    0x17                                                    this lane gets nothing new
 //
 // docs/wire.md says what each means.
 
@@ -23,7 +23,8 @@ export const PONG = 0x15
 export const ABORT = 0x16
 export const LEAVE = 0x17
 
-/** Bit of HELLO's flags: this lane may open the session, where the listening end has none of that id. */
+/** Bit of HELLO's flags: this lane may open the session, where the listening end has none of that
+ *  id. */
 export const MAY_OPEN = 1
 
 export const SESSION_ID_BYTES = 16
@@ -80,6 +81,7 @@ const HELLO_BYTES = 30
 const ACK_BYTES = 17
 const LANE_ACK_BYTES = 16
 
+/** A HELLO. */
 export function encodeHello(hello: Hello): Buffer {
   const message = Buffer.alloc(HELLO_BYTES)
   message[0] = HELLO
@@ -98,6 +100,7 @@ export function encodeNumbered(type: typeof PARCEL | typeof END, number: number)
   return message
 }
 
+/** An ACK. */
 export function encodeAck(ack: Ack): Buffer {
   const message = Buffer.allocUnsafe(ACK_BYTES + ack.lanes.length * LANE_ACK_BYTES)
   message[0] = ACK
@@ -113,6 +116,7 @@ export function encodeAck(ack: Ack): Buffer {
   return message
 }
 
+/** A PING, or the PONG that answers it. */
 export function encodeToken(type: typeof PING | typeof PONG, token: number): Buffer {
   const message = Buffer.allocUnsafe(5)
   message[0] = type
@@ -120,11 +124,13 @@ export function encodeToken(type: typeof PING | typeof PONG, token: number): Buf
   return message
 }
 
+/** An ABORT; a long reason is cut. */
 export function encodeAbort(code: number, reason: string): Buffer {
   const text = Buffer.from(reason).subarray(0, MAX_REASON_BYTES)
   return Buffer.concat([Buffer.of(ABORT, code), text])
 }
 
+/** A LEAVE. */
 export function encodeLeave(): Buffer {
   return Buffer.of(LEAVE)
 }
@@ -197,4 +203,10 @@ function readInteger(message: Buffer, at: number): number {
   const value = message.readUInt32BE(at) * 2 ** 32 + message.readUInt32BE(at + 4)
   if (Number.isSafeInteger(value)) return value
   throw new PipeError('ERR_PIPE_PROTOCOL', 'integer beyond 2^53 - 1')
+}
+
+/** What an ABORT means for the end that gets it. */
+export function aborted(code: number, reason: string): PipeError {
+  const what = code === NO_SESSION ? 'no such session' : 'the peer aborted'
+  return new PipeError('ERR_PIPE_RESET', reason ? `${what}: ${reason}` : what)
 }

@@ -1,0 +1,247 @@
+// bridge(): two pipes of one kind become one conversation.
+//
+//            ┌───────────── left leg ─────────────▶┐
+//   left pipe                                       right pipe
+//            └◀──────────── right leg ─────────────┘
+//
+// Two equal legs that share nothing but the end of the story. It is a good end when both pipes have
+// ended both ways and closed. Anything else, on either side, is an abort of both, so that no far
+// end takes half of a conversation for the whole of it.
+
+import { abort, isPipe, isPipeError, labelOf, logger, PipeError } from '@striper/core'
+import type { ByteDuplex, Kind, Pipe, PipeErrorCode } from '@striper/core'
+import type { Duplex } from 'node:stream'
+import { Leg, type LegStats } from './leg.ts'
+import { MAX_TIMEOUT_MS, Watch } from './watch.ts'
+
+const log = logger('bridge')
+
+export interface BridgeOptions {
+  /** How long nothing may move, either way, in ms; then both pipes are aborted with
+   *  ERR_PIPE_TIMEOUT, at most a quarter of the time late. Default 0: for ever. */
+  idleTimeoutMs?: number
+  /** The same, once one direction has ended: how long the other may then go without progress. It is
+   *  a bound on silence, not on the length of an answer. Where both limits are set, the shorter
+   *  counts. Default 0: for ever, or as `idleTimeoutMs` says. */
+  halfOpenTimeoutMs?: number
+  /** Aborts both pipes with ERR_PIPE_ABORTED. The bridge stops listening to it when it is done.
+   *  (Node 20 warns of a leak where more than ten listen to one signal: `events.setMaxListeners(0,
+   *  signal)`.) */
+  signal?: AbortSignal
+}
+
+/** The figures of a conversation that is over. */
+export interface BridgeResult {
+  readonly left: LegStats
+  readonly right: LegStats
+}
+
+export interface Bridge {
+  /** The leg that reads from the left pipe and writes to the right one. */
+  readonly left: LegStats
+  /** The leg that reads from the right pipe and writes to the left one. */
+  readonly right: LegStats
+  /** Settles when both pipes have closed. Resolves where both directions ended; rejects with a
+   *  PipeError otherwise: what failed first, not what failed in consequence, and by then each far
+   *  end has seen an abort. Whoever does not care may leave it alone: it is never an unhandled
+   *  rejection. */
+  readonly done: Promise<BridgeResult>
+  /** Aborts both pipes: with ERR_PIPE_ABORTED and `error` as its cause, or with `error` itself if
+   *  it is a PipeError. Does nothing once the conversation has failed or is over. */
+  destroy(error?: Error): void
+}
+
+/**
+ * Relays between two pipes of one kind until both have closed, and owns both from now on: nobody
+ * else reads, writes, ends or destroys them. Where byte pipes are taken, so is any Duplex of Node's
+ * that carries bytes: a socket, a TLS socket, a child's stdio.
+ *
+ * A pipe may still be opening. One that has ended is taken for what it is, and the other is ended;
+ * one that has failed, closed or been ended at this side makes `done` reject. A plain socket is
+ * better made a pipe first (`fromSocket` of @striper/tcp): where data and a reset wait together,
+ * Node itself takes the reset for an end.
+ *
+ * Throws a TypeError for pipes of different kinds, one pipe given twice, or a Duplex of objects or
+ * strings, and a RangeError for a time-out that is none.
+ */
+export function bridge(left: ByteDuplex, right: ByteDuplex, options?: BridgeOptions): Bridge
+export function bridge<K extends Kind>(
+  left: Pipe<K>,
+  right: Pipe<NoInfer<K>>,
+  options?: BridgeOptions,
+): Bridge
+export function bridge(left: Duplex, right: Duplex, options: BridgeOptions = {}): Bridge {
+  const kind = kindOf(left)
+  if (kind !== kindOf(right)) {
+    throw new TypeError(`cannot bridge ${namesOf(left, right)}: ${kind} to ${kindOf(right)}`)
+  }
+  if (left === right) throw new TypeError(`cannot bridge ${labelOf(left)} to itself`)
+  const { idleTimeoutMs = 0, halfOpenTimeoutMs = 0 } = options
+  for (const [name, ms] of Object.entries({ idleTimeoutMs, halfOpenTimeoutMs })) {
+    if (ms >= 0 && ms <= MAX_TIMEOUT_MS) continue
+    throw new RangeError(`${name} must be 0..${MAX_TIMEOUT_MS}, got ${ms}`)
+  }
+  return new Conversation(left, right, { ...options, idleTimeoutMs, halfOpenTimeoutMs })
+}
+
+type Limits = BridgeOptions & { idleTimeoutMs: number; halfOpenTimeoutMs: number }
+
+class Conversation implements Bridge {
+  readonly done: Promise<BridgeResult>
+  readonly #label: string
+  readonly #pipes: readonly Duplex[]
+  readonly #open: Set<Duplex> // those that have not closed
+  readonly #leftLeg: Leg
+  readonly #rightLeg: Leg
+  readonly #limits: Limits
+  readonly #watch: Watch
+  readonly #unlisten: (() => void)[] = []
+  #resolve!: (result: BridgeResult) => void
+  #reject!: (failure: PipeError) => void
+  #failure: PipeError | undefined // the first
+
+  constructor(left: Duplex, right: Duplex, limits: Limits) {
+    this.#label = `bridge(${namesOf(left, right)})`
+    this.#pipes = [left, right]
+    this.#open = new Set(this.#pipes)
+    this.#leftLeg = new Leg(left, right, this.#legEnded)
+    this.#rightLeg = new Leg(right, left, this.#legEnded)
+    this.#limits = limits
+    this.#watch = new Watch(() => this.#leftLeg.progress + this.#rightLeg.progress, this.#silent)
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.done.catch(ignore)
+    this.#start()
+  }
+
+  get left(): LegStats {
+    return this.#leftLeg.stats
+  }
+
+  get right(): LegStats {
+    return this.#rightLeg.stats
+  }
+
+  destroy(error?: Error): void {
+    if (isPipeError(error)) this.#fail(error)
+    else this.#fail(this.#error('ERR_PIPE_ABORTED', error?.message ?? 'destroyed', error))
+  }
+
+  #start(): void {
+    // Listen to both before either is used: one may take the other down.
+    for (const pipe of this.#pipes) this.#listen(pipe)
+    for (const pipe of this.#pipes) this.#examine(pipe)
+    const { signal } = this.#limits
+    if (signal?.aborted) this.#signalled()
+    if (this.#failure) return
+    signal?.addEventListener('abort', this.#signalled)
+    log('%s open', this.#label)
+    this.#startWatch()
+    this.#leftLeg.start()
+    this.#rightLeg.start()
+  }
+
+  #listen(pipe: Duplex): void {
+    const failed = (error: Error) => this.#fail(PipeError.from(error, labelOf(pipe)))
+    const closed = () => this.#closed(pipe)
+    const closeIfDone = () => {
+      if (isDone(pipe)) pipe.destroy() // not every Duplex does so by itself
+    }
+    pipe.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
+    pipe.on('error', failed).on('close', closed).on('end', closeIfDone).on('finish', closeIfDone)
+    this.#unlisten.push(() => {
+      pipe.on('error', ignore).off('error', failed) // never without a listener
+      pipe.off('close', closed).off('end', closeIfDone).off('finish', closeIfDone)
+    })
+  }
+
+  /** Sees in what state a pipe comes: an event that has been will not come again. */
+  #examine(pipe: Duplex): void {
+    if (pipe.errored) this.#fail(PipeError.from(pipe.errored, labelOf(pipe)))
+    else if (pipe.writableEnded) this.#failClosed(pipe)
+    if (pipe.closed) this.#closed(pipe)
+  }
+
+  readonly #legEnded = (): void => {
+    log('%s one direction ended, left %o, right %o', this.#label, this.left, this.right)
+    this.#startWatch()
+  }
+
+  #startWatch(): void {
+    if (this.#limitMs > 0) this.#watch.start(this.#limitMs)
+  }
+
+  get #halfOpen(): boolean {
+    return this.#leftLeg.ended || this.#rightLeg.ended
+  }
+
+  /** How long nothing may move, as things are; 0: for ever. */
+  get #limitMs(): number {
+    const idle = this.#limits.idleTimeoutMs
+    const halfOpen = this.#halfOpen ? this.#limits.halfOpenTimeoutMs : 0
+    return idle > 0 && halfOpen > 0 ? Math.min(idle, halfOpen) : Math.max(idle, halfOpen)
+  }
+
+  readonly #silent = (): void => {
+    const state = this.#halfOpen ? 'half-open and idle' : 'idle'
+    this.#fail(this.#error('ERR_PIPE_TIMEOUT', `${state} for ${this.#limitMs} ms`))
+  }
+
+  readonly #signalled = (): void => {
+    const reason: unknown = this.#limits.signal?.reason
+    this.#fail(this.#error('ERR_PIPE_ABORTED', 'aborted by its signal', reason))
+  }
+
+  #failClosed(pipe: Duplex): void {
+    const label = labelOf(pipe)
+    this.#fail(new PipeError('ERR_PIPE_CLOSED', 'closed before its end', { label }))
+  }
+
+  #fail(failure: PipeError): void {
+    if (this.#failure) return
+    this.#failure = failure
+    this.#watch.stop()
+    for (const pipe of this.#pipes) abort(pipe, failure)
+  }
+
+  #closed(pipe: Duplex): void {
+    if (!isDone(pipe)) this.#failClosed(pipe)
+    if (this.#open.delete(pipe) && this.#open.size === 0) this.#settle()
+  }
+
+  #settle(): void {
+    this.#watch.stop()
+    this.#limits.signal?.removeEventListener('abort', this.#signalled)
+    this.#leftLeg.stop()
+    this.#rightLeg.stop()
+    for (const unlisten of this.#unlisten) unlisten()
+    const { left, right } = this
+    log('%s %s, left %o, right %o', this.#label, this.#failure?.message ?? 'done', left, right)
+    if (this.#failure) this.#reject(this.#failure)
+    else this.#resolve({ left, right })
+  }
+
+  #error(code: PipeErrorCode, sentence: string, cause?: unknown): PipeError {
+    return new PipeError(code, sentence, { label: this.#label, cause })
+  }
+}
+
+/** Whether both directions of a pipe are done, so that its closing loses nothing. */
+function isDone(pipe: Duplex): boolean {
+  return pipe.readableEnded && pipe.writableFinished
+}
+
+function kindOf(duplex: Duplex): Kind {
+  if (isPipe(duplex)) return duplex.kind
+  const { readableObjectMode, writableObjectMode, readableEncoding } = duplex
+  if (!readableObjectMode && !writableObjectMode && readableEncoding === null) return 'bytes'
+  throw new TypeError(`${labelOf(duplex)} carries objects or strings, and a bridge carries bytes`)
+}
+
+function namesOf(left: Duplex, right: Duplex): string {
+  return `${labelOf(left)}, ${labelOf(right)}`
+}
+
+const ignore = () => undefined

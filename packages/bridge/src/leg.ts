@@ -1,0 +1,102 @@
+// A leg: one direction of a bridge.
+//
+//   source ── 'data' ──▶ sink.write()      `false` pauses the source until the sink's 'drain'
+//   source ── 'end' ───▶ sink.end()
+//
+// It keeps nothing of what passes: a chunk is either still in its source or already in its sink. So
+// there is nothing to flush and nothing to lose, and what one leg waits for is no matter to the
+// other.
+
+import type { Duplex } from 'node:stream'
+
+/** What one leg has done so far: plain counters that only rise, for a display to read as often as
+ *  it likes, while the bridge lives and after. `{ ...bridge.left }` is a snapshot. */
+export interface LegStats {
+  /** Payload bytes given to the sink. */
+  readonly bytes: number
+  /** Messages or parcels given to the sink; 0 between byte pipes. */
+  readonly messages: number
+  /** How often the sink was full and the source had to wait. */
+  readonly congestions: number
+  /** How long the source has waited in all, in ms, a wait that is going on now included. */
+  readonly congestedMs: number
+}
+
+export class Leg {
+  readonly stats
+  readonly #source: Duplex
+  readonly #sink: Duplex
+  readonly #onEnd: () => void
+  readonly #unitsAreMessages: boolean
+  readonly #wait = { since: -1, totalMs: 0 } // -1: the source is not waiting
+  #ended = false
+
+  /** `onEnd` is called once, when the source has ended and the sink has been told. */
+  constructor(source: Duplex, sink: Duplex, onEnd: () => void) {
+    this.#source = source
+    this.#sink = sink
+    this.#onEnd = onEnd
+    this.#unitsAreMessages = source.readableObjectMode
+    const wait = this.#wait
+    this.stats = {
+      bytes: 0,
+      messages: 0,
+      congestions: 0,
+      get congestedMs() {
+        return wait.totalMs + (wait.since < 0 ? 0 : performance.now() - wait.since)
+      },
+    }
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Rises whenever the source gives something and whenever the sink lets go of something: a full
+   *  sink that drains slowly is at work, though nothing can be read meanwhile. */
+  get progress(): number {
+    const given = this.#unitsAreMessages ? this.stats.messages : this.stats.bytes
+    return 2 * given - this.#sink.writableLength
+  }
+
+  start(): void {
+    const source = this.#source
+    if (source.readableEnded) return this.#end() // its 'end' will not come again
+    this.#sink.on('drain', this.#drain)
+    source.on('data', this.#data).on('end', this.#end)
+    source.resume() // whoever had it before may have paused it
+  }
+
+  stop(): void {
+    this.#sink.off('drain', this.#drain)
+    this.#source.off('data', this.#data).off('end', this.#end)
+    this.#stopWaiting()
+  }
+
+  readonly #data = (chunk: Buffer): void => {
+    this.stats.bytes += chunk.length
+    if (this.#unitsAreMessages) this.stats.messages++
+    if (this.#sink.write(chunk)) return
+    this.#source.pause()
+    this.stats.congestions++
+    this.#wait.since = performance.now()
+  }
+
+  readonly #drain = (): void => {
+    if (this.#stopWaiting()) this.#source.resume()
+  }
+
+  readonly #end = (): void => {
+    this.#ended = true
+    this.#sink.end()
+    this.#onEnd()
+  }
+
+  #stopWaiting(): boolean {
+    const wait = this.#wait
+    if (wait.since < 0) return false
+    wait.totalMs += performance.now() - wait.since
+    wait.since = -1
+    return true
+  }
+}

@@ -1,0 +1,81 @@
+// What a stripe is made with, and what may be known of it.
+
+import type { MessagePipe } from '@striper/core'
+import type { Lane, LaneState } from './pure/lane.ts'
+import { type Schedule, soonest } from './pure/schedule.ts'
+import { INITIAL_CREDIT, SESSION_ID_BYTES } from './pure/wire.ts'
+
+const DEFAULT_WINDOW_BYTES = 8 * 1024 * 1024
+const LARGEST_WINDOW_BYTES = 1024 * 1024 * 1024
+const DEFAULT_NO_LANE_TIMEOUT_MS = 60_000
+
+export interface StripeOptions {
+  /** `dial` (default): this end numbers the lanes and says HELLO first. `accept`: the other does. */
+  role?: 'dial' | 'accept'
+  /** The session's id, 16 bytes; random unless given. It is no secret. */
+  session?: Buffer
+  /** The first lanes; more may be added, and removed, at any time. */
+  lanes?: Iterable<MessagePipe>
+  /** What may wait at this end for its reader, in bytes: 256 KiB to 1 GiB, default 8 MiB. */
+  windowBytes?: number
+  /** Which lane gets the next parcel; default `soonest`. */
+  schedule?: Schedule
+  /** How long the session outlives its last lane, in ms, before it fails with ERR_PIPE_NO_LANES;
+   *  60 s. */
+  noLaneTimeoutMs?: number
+}
+
+/** Options with every default in its place; throws a RangeError for one out of range. */
+export function checked(options: StripeOptions) {
+  const {
+    role = 'dial',
+    session = randomId(),
+    windowBytes = DEFAULT_WINDOW_BYTES,
+    schedule = soonest,
+    noLaneTimeoutMs = DEFAULT_NO_LANE_TIMEOUT_MS,
+  } = options
+  if (session.length !== SESSION_ID_BYTES) {
+    throw new RangeError(`session must be ${SESSION_ID_BYTES} bytes, got ${session.length}`)
+  }
+  if (!(windowBytes >= INITIAL_CREDIT && windowBytes <= LARGEST_WINDOW_BYTES)) {
+    const range = `${INITIAL_CREDIT}..${LARGEST_WINDOW_BYTES}`
+    throw new RangeError(`windowBytes must be ${range}, got ${windowBytes}`)
+  }
+  if (!(noLaneTimeoutMs >= 0)) {
+    throw new RangeError(`noLaneTimeoutMs must be 0 or more, got ${noLaneTimeoutMs}`)
+  }
+  return { role, session, windowBytes, schedule, noLaneTimeoutMs }
+}
+
+/** What is known of a lane. */
+export interface LaneStats {
+  readonly number: number
+  readonly label: string
+  readonly state: LaneState
+  /** Why it takes nothing just now, in words; undefined where it does. */
+  readonly reason: string | undefined
+  /** What it delivers, in bytes a second; undefined while nothing is known. */
+  readonly rate: number | undefined
+  /** The least round trip of late. */
+  readonly rttMs: number | undefined
+  /** Bytes given to it that are not acknowledged. */
+  readonly inFlight: number
+  /** How many there may be. */
+  readonly room: number
+  readonly bytesOut: number
+  /** Parcels that went by it though they had gone by another before. */
+  readonly copiesOut: number
+}
+
+/** A lane as its statistics. */
+export function toStats(lane: Lane): LaneStats {
+  const { number, label, state, reason, inFlight, room, bytesOut, copiesOut } = lane
+  const rate = lane.rate === undefined ? undefined : lane.rate * 1000
+  const rttMs = lane.rtt
+  return { number, label, state, reason, rate, rttMs, inFlight, room, bytesOut, copiesOut }
+}
+
+/** Randomness that a browser has as well. */
+function randomId(): Buffer {
+  return Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(SESSION_ID_BYTES)))
+}

@@ -1,0 +1,34 @@
+// What goes into a StripeCore when it is made, and what comes out of it.
+
+import type { Message, PipeError } from '@striper/core'
+import type { Schedule } from './schedule.ts'
+
+export interface CoreOptions {
+  /** What may wait for the reader at this end, in bytes. */
+  windowBytes: number
+  schedule: Schedule
+  /** How long the session outlives its last lane, in ms. */
+  noLaneTimeoutMs: number
+}
+
+export type Output =
+  | { do: 'send'; lane: number; message: Message }
+  | { do: 'deliver'; parcel: Buffer }
+  /** A lane is of no more use: abort it. */
+  | { do: 'drop'; lane: number; reason: string }
+  /** A lane that was asked to leave has nothing under way: end it. */
+  | { do: 'end'; lane: number }
+  /** The peer will say no more, and all it said has been delivered. */
+  | { do: 'ended' }
+  /** The session is over. Nothing comes after this. */
+  | { do: 'failed'; error: PipeError }
+
+/** What a stripe holds, and what it cost to keep it whole. */
+export interface Totals {
+  /** Bytes that were written and are not acknowledged. */
+  readonly retainedBytes: number
+  /** Bytes that were sent again, on another lane. */
+  readonly copiedBytes: number
+  /** Parcels that arrived again, and were dropped. */
+  readonly duplicates: number
+}
