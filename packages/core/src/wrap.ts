@@ -30,7 +30,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   readonly #codec: Codec
   #held: Done | undefined // the callback of a write that the lower pipe has not drained yet
   #lowerEnded = false
-  #lowerGone: boolean // has emitted 'close'; a socket's own `closed` is true before its descriptor is
+  #lowerGone: boolean // has emitted 'close': a socket says `closed` before its descriptor is
   readonly #give = (unit: Buffer) => {
     if (!this.deliver(unit)) this.lower.pause()
   }

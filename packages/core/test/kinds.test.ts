@@ -1,5 +1,5 @@
-// Which pipe stands on which is checked by the compiler, and that it does so is checked here: where a
-// line that must not compile did, tsc would say that its `@ts-expect-error` is not needed.
+// Which pipe stands on which is checked by the compiler, and that it does so is checked here: where
+// a line that must not compile did, tsc would say that its `@ts-expect-error` is not needed.
 
 import {
   memoryPair,

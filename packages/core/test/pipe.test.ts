@@ -104,7 +104,7 @@ test('ready() rejects with the failure, with an error of its own where there is 
   await expect(closed).rejects.toThrow('door: closed before it opened')
 })
 
-test('regression: ready() rejects for a pipe that has closed already, before it opened', async () => {
+test('regression: ready() rejects for a pipe that closed before it was asked', async () => {
   const door = new Door()
   await turn()
   door.destroy()

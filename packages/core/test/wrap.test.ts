@@ -161,7 +161,7 @@ test('a pipe below that closes without a word is ERR_PIPE_CLOSED above', async (
   })
 })
 
-test('regression: what is stacked on a pipe that has closed already fails, and says why', async () => {
+test('regression: what is stacked on a pipe that has closed fails, and says why', async () => {
   const [near, far] = memoryPair()
   for (const each of [near, far]) each.on('error', () => undefined)
   near.destroy(new PipeError('ERR_PIPE_TIMEOUT', 'too late', { label: near.label }))

@@ -106,8 +106,8 @@ export class TcpPipe extends WrapPipe<'bytes'> {
   protected override abortLower(): void {
     const socket = this.lower as typeof this.lower & { connecting?: boolean }
     if (!socket.connecting) return super.abortLower()
-    // It may be connected and only Node not know it yet; closed now it would be, to the peer, an end.
-    // So Node is given one turn to find out.
+    // It may be connected and only Node not know it yet; closed now it would be, to the peer, an
+    // end. So Node is given one turn to find out.
     socket.once('connect', () => super.abortLower())
     setImmediate(() => socket.destroy())
   }

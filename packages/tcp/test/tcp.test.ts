@@ -119,7 +119,7 @@ test('a connection that is not answered is ERR_PIPE_TIMEOUT', async () => {
   })
 })
 
-test('a connection that was quick enough leaves no timer behind, nor one that was destroyed', async () => {
+test('a connection that was quick, or was destroyed, leaves no timer behind', async () => {
   const { server } = await listening()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   cleanups.push(() => vi.useRealTimers())
@@ -149,7 +149,7 @@ test('destroy() while connecting closes it, with no error and no ready', async (
   expect(events).toEqual([])
 })
 
-test('it connects from the local address that it is given, and both ends know their addresses', async () => {
+test('it connects from a given local address, and both ends know their addresses', async () => {
   const { server, accepted } = await listening()
   const pipe = connecting({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' })
   const peer = await accepted()
@@ -215,7 +215,7 @@ test('an abort sends a reset', async () => {
   expect(await failed).toMatchObject([{ code: 'ECONNRESET' }])
 })
 
-test('regression: destroyed when only the peer knows that it is connected, it is still reset', async () => {
+test('regression: destroyed when only its peer knows it is connected, it is reset', async () => {
   const server = net.createServer().listen(0, '127.0.0.1')
   cleanups.push(() => server.close())
   await once(server, 'listening')
@@ -287,7 +287,7 @@ test('a connection that is reset before anybody stacks on it only closes', async
   expect(server.connections.size).toBe(0)
 })
 
-test('a connection beyond maxConnections is closed as it comes, and the others live on', async () => {
+test('a connection beyond maxConnections is closed, and the others live on', async () => {
   const { server, accepted } = await listening({ ...local, maxConnections: 1 })
   const first = connecting({ host: '127.0.0.1', port: server.port })
   const peer = await accepted()

@@ -1,9 +1,10 @@
-// @striper/testkit/faults: bad networks as layers. Each makes a byte pipe worse in one way, and they stack:
+// @striper/testkit/faults: bad networks as layers. Each makes a byte pipe worse in one way, and
+// they stack:
 //
 //   stack(connect({ port }), rate({ bytesPerSecond: 1e6 }), latency({ ms: 30 }))
 //
-// Each direction is treated by itself unless its options say otherwise, and whatever is left to chance
-// has a seed. None loses a byte that it does not say it loses.
+// Each direction is treated by itself unless its options say otherwise, and whatever is left to
+// chance has a seed. None loses a byte that it does not say it loses.
 
 export { rate, type RateOptions } from './faults/rate.ts'
 export { latency, type LatencyOptions } from './faults/latency.ts'

@@ -1,7 +1,7 @@
 // Seeded chance: what a test did once, its seed does again.
 //
-// The generator is mulberry32, by Tommy Ettinger, in the public domain: 32 bits of state, good enough to
-// choose sizes and places, of no use for secrets.
+// The generator is mulberry32, by Tommy Ettinger, in the public domain: 32 bits of state, good
+// enough to choose sizes and places, of no use for secrets.
 
 /** Chance that repeats itself: the same seed gives the same choices. */
 export interface Rng {

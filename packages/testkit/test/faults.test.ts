@@ -89,12 +89,23 @@ test('rate: a writer is stopped, and an end waits for what is held', async () =>
   const got = reading(far)
   const sent = writing(pipe)
   await soon()
-  expect(sent.bytes).toBeLessThanOrEqual(600 * KiB) // the Duplex holds 256 KiB, the write that crosses too
+  expect(sent.bytes).toBeLessThanOrEqual(600 * KiB)
   pipe.end()
   await vi.advanceTimersByTimeAsync(sent.bytes / 100 - 100)
   expect(got.ended).toBe(false)
   await vi.advanceTimersByTimeAsync(200)
   expect(got).toMatchObject({ bytes: sent.bytes, ended: true })
+})
+
+test('rate: a peer that writes too fast is stopped, though the reader takes all', async () => {
+  vi.useFakeTimers()
+  const { pipe, far } = under(rate({ bytesPerSecond: 100_000 }))
+  const got = reading(pipe)
+  const sent = writing(far)
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(got.bytes).toBeGreaterThan(90_000)
+  expect(sent.bytes - got.bytes).toBeLessThanOrEqual(600 * KiB)
+  pipe.destroy()
 })
 
 test('latency: everything is later by so much, the end too, in each direction', async () => {
@@ -107,6 +118,19 @@ test('latency: everything is later by so much, the end too, in each direction', 
   expect([up.bytes, down.bytes]).toEqual([0, 0])
   await vi.advanceTimersByTimeAsync(2)
   expect([up.bytes, down.bytes, up.ended, down.ended]).toEqual([5, 4, true, true])
+})
+
+test('latency: an end that comes after all has gone on is later as well', async () => {
+  vi.useFakeTimers()
+  const { pipe, far } = under(latency({ ms: 50 }))
+  const got = reading(far)
+  pipe.write('there')
+  await vi.advanceTimersByTimeAsync(100)
+  pipe.end()
+  await vi.advanceTimersByTimeAsync(49)
+  expect(got).toMatchObject({ bytes: 5, ended: false })
+  await vi.advanceTimersByTimeAsync(2)
+  expect(got.ended).toBe(true)
 })
 
 test('latency: jitter puts nothing out of order, and is the same for a seed', async () => {

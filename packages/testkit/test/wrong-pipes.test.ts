@@ -1,5 +1,5 @@
-// The suite that defines a pipe is tested with pipes that are not: each breaks one rule, and a case of
-// that rule must notice. At the end, every case must have noticed something.
+// The suite that defines a pipe is tested with pipes that are not: each breaks one rule, and a case
+// of that rule must notice. At the end, every case must have noticed something.
 
 import {
   type Codec,

@@ -32,7 +32,7 @@ export class StripeCore {
   #over = false
   #endGiven = false
   #noLaneSince: number | undefined
-  #starvedAt = -Infinity
+  #starvedAt = 0
   #tokens = 0
 
   constructor(options: CoreOptions, now: number) {

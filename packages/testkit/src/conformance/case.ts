@@ -1,4 +1,5 @@
-// A case of the suite, and how one is run: on a fresh pair, watched by a timer, and cleaned up after.
+// A case of the suite, and how one is run: on a fresh pair, watched by a timer, and cleaned up
+// after.
 
 import { describe as tree, type Pipe } from '@striper/core'
 import { closed } from './tools.ts'
@@ -8,14 +9,14 @@ export type MakePair = () => readonly [Pipe, Pipe] | Promise<readonly [Pipe, Pip
 
 /** What honestly differs between pipes that keep the contract. */
 export interface Traits {
-  /** The peer of an abort sees an end, because what is at the bottom has no way to tell (a Unix socket).
-   *  Then rule 6 asks that the peer's writes fail. */
+  /** The peer of an abort sees an end, because what is at the bottom has no way to tell (a Unix
+   *  socket). Then rule 6 asks that the peer's writes fail. */
   abortIsSilent?: boolean
-  /** The pipe outlives the failure of what it stands on (a stripe), so that rule 7 asks only that what is
-   *  below goes with it. */
+  /** The pipe outlives the failure of what it stands on (a stripe), so that rule 7 asks only that
+   *  what is below goes with it. */
   outlivesBelow?: boolean
-  /** How many bytes a writer may be rid of while the reader has stopped: both ends, everything below, and
-   *  the kernel; 8 MiB. */
+  /** How many bytes a writer may be rid of while the reader has stopped: both ends, everything
+   *  below, and the kernel; 8 MiB. */
   maxBufferedBytes?: number
 }
 
@@ -40,7 +41,8 @@ export interface RunOptions extends Traits {
   limitMs?: number
 }
 
-/** Runs one case on a fresh pair. Rejects where the rule is broken. Afterwards both ends have closed. */
+/** Runs one case on a fresh pair. Rejects where the rule is broken. Afterwards both ends have
+ *  closed. */
 export async function runCase(each: Case, makePair: MakePair, options: RunOptions = {}) {
   const { swapped = false, limitMs = 5000, ...traits } = options
   const pair = await makePair()

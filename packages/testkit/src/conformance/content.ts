@@ -1,5 +1,6 @@
-// What the suite sends, and how it compares what arrived: every byte depends on its place, so the first
-// wrong one can be named, and bytes that were lost, doubled or moved never look right by luck.
+// What the suite sends, and how it compares what arrived: every byte depends on its place, so the
+// first wrong one can be named, and bytes that were lost, doubled or moved never look right by
+// luck.
 
 import type { Kind, MessagePipe, Pipe } from '@striper/core'
 import { rng } from '../rng.ts'
@@ -44,16 +45,16 @@ export function units(pipe: Pipe, seed: number, total: number): Buffer[] {
   return all
 }
 
-/** Throws, and says what is wrong first, unless what was got is what was sent: the same bytes, the same
- *  messages, or the same parcels in any order. */
+/** Throws, and says what is wrong first, unless what was got is what was sent: the same bytes, the
+ *  same messages, or the same parcels in any order. */
 export function compare(kind: Kind, sent: readonly Buffer[], got: readonly Buffer[]): void {
   if (kind === 'bytes') sameBytes(Buffer.concat(sent), Buffer.concat(got), 'the stream')
   else if (kind === 'messages') sameMessages(sent, got)
   else sameParcels(sent, got)
 }
 
-/** The same for a conversation that was cut short: what was got is how it began. Parcels may be any of
- *  those that were sent. */
+/** The same for a conversation that was cut short: what was got is how it began. Parcels may be any
+ *  of those that were sent. */
 export function compareBeginning(kind: Kind, sent: readonly Buffer[], got: readonly Buffer[]) {
   if (kind === 'bytes') {
     const all = Buffer.concat(got)

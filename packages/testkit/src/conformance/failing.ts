@@ -169,8 +169,8 @@ export const failingCases: readonly Case[] = [
   },
 ]
 
-/** Resolves when the far end has heard of an abort: an error, no end, and then close. To be called in the
- *  tick of the abort. */
+/** Resolves when the far end has heard of an abort: an error, no end, and then close. To be called
+ *  in the tick of the abort. */
 async function hearsAbort({ far, abortIsSilent }: Scene): Promise<void> {
   const { events, errors } = watch(far)
   far.resume()

@@ -100,8 +100,8 @@ export const pressureCases: readonly Case[] = [
   },
 ]
 
-/** Writes, as a good writer does, to a far end that does not read, until nothing moves any more. Fails
- *  where more is accepted than the bound. What it wrote has waited somewhere on the way. */
+/** Writes, as a good writer does, to a far end that does not read, until nothing moves any more.
+ *  Fails where more is accepted than the bound. What it wrote has waited somewhere on the way. */
 async function fill({ near, far, maxBufferedBytes }: Scene): Promise<Buffer[]> {
   const sent: Buffer[] = []
   const next = source(45)

@@ -2,7 +2,8 @@
 
 import type { Message, Pipe } from '@striper/core'
 
-/** Writes units as a good writer does: after `false` it waits for 'drain'. Then, unless told not to, ends. */
+/** Writes units as a good writer does: after `false` it waits for 'drain'. Then, unless told not
+ *  to, ends. */
 export async function writeAll(pipe: Pipe, units: readonly Message[], thenEnd = true) {
   for (const unit of units) {
     if (!pipe.write(unit)) await event(pipe, 'drain')
@@ -24,7 +25,8 @@ export function gather(pipe: Pipe): Buffer[] {
   return got
 }
 
-/** Resolves with the next event of this name; rejects where the pipe fails, or closes without it. */
+/** Resolves with the next event of this name; rejects where the pipe fails, or closes without it.
+ *  */
 export function event(pipe: Pipe, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = () => {
@@ -75,8 +77,8 @@ export function allBelow(pipe: Pipe): Pipe[] {
   return pipe.below.flatMap(below => [below, ...allBelow(below)])
 }
 
-/** Waits until nothing has moved on the pipes, and those below, for a while. That it may be too early is
- *  why no case fails by it: what it comes too early for is only seen less well. */
+/** Waits until nothing has moved on the pipes, and those below, for a while. That it may be too
+ *  early is why no case fails by it: what it comes too early for is only seen less well. */
 export async function quiet(...pipes: readonly Pipe[]): Promise<void> {
   const figures = () =>
     JSON.stringify(pipes.map(pipe => [pipe, ...allBelow(pipe)].map(p => p.stats)))

@@ -1,5 +1,5 @@
-// BudgetPipe: what cut and end have in common. It passes everything until so many bytes have passed, both
-// directions together, and then does its worst.
+// BudgetPipe: what cut and end have in common. It passes everything until so many bytes have
+// passed, both directions together, and then does its worst.
 
 import { labelOf, WrapPipe } from '@striper/core'
 import type { ByteDuplex, Done } from '@striper/core'

@@ -11,8 +11,8 @@ export interface CorruptOptions {
 }
 
 /**
- * Flips one bit in every `everyBytes` bytes, in each direction by itself. It works on a copy: what the
- * writer gave stays as it is. It holds nothing back; ends and aborts pass.
+ * Flips one bit in every `everyBytes` bytes, in each direction by itself. It works on a copy: what
+ * the writer gave stays as it is. It holds nothing back; ends and aborts pass.
  */
 export function corrupt({ seed, everyBytes }: CorruptOptions): Layer {
   wholeNumber(1, everyBytes, 'everyBytes')

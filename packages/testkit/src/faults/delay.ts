@@ -1,5 +1,5 @@
-// DelayPipe: what rate, latency and stall have in common. It holds the chunks of each direction back in a
-// Line of its own, and pauses whoever fills it: below, the pipe; above, the writer.
+// DelayPipe: what rate, latency and stall have in common. It holds the chunks of each direction
+// back in a Line of its own, and pauses whoever fills it: below, the pipe; above, the writer.
 
 import { labelOf, PipeError, WrapPipe } from '@striper/core'
 import type { ByteDuplex, Done } from '@striper/core'
@@ -11,8 +11,8 @@ export interface DelayInit {
   /** When what was received goes on, and what was sent. */
   received: Pace
   sent: Pace
-  /** What each direction holds before it stops its source, in bytes; the chunk or the write that crosses
-   *  this is held too. */
+  /** What each direction holds before it stops its source, in bytes; the chunk or the write that
+   *  crosses this is held too. */
   maxHeldBytes: number
 }
 

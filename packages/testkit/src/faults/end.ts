@@ -4,10 +4,10 @@ import type { Done, Layer } from '@striper/core'
 import { BudgetPipe, type BudgetOptions, checkBudget } from './budget.ts'
 
 /**
- * Once `afterBytes` bytes have been received and sent, ends the pipe below (over TCP: FIN) and gives the
- * reader above an end. Those bytes all arrive; what either side sends later is taken and thrown away.
- * The pipe closes when its writer has ended and the pipe below has ended too. It holds nothing back
- * before.
+ * Once `afterBytes` bytes have been received and sent, ends the pipe below (over TCP: FIN) and
+ * gives the reader above an end. Those bytes all arrive; what either side sends later is taken and
+ * thrown away. The pipe closes when its writer has ended and the pipe below has ended too. It holds
+ * nothing back before.
  */
 export function end(options: BudgetOptions): Layer {
   checkBudget(options)

@@ -18,12 +18,12 @@ export interface LatencyOptions {
 }
 
 /**
- * Delays everything that passes, ends too, by `ms` in each direction. Says nothing about rate: put it
- * on a `rate()` for a line that is slow and far away.
+ * Delays everything that passes, ends too, by `ms` in each direction. Says nothing about rate: put
+ * it on a `rate()` for a line that is slow and far away.
  *
  * Each direction holds 4 MiB and the write or chunk that crosses this, then stops its source; so it
- * carries at most 4 MiB per `ms`. An end waits for what is held; an abort, from either side, drops it and
- * is not delayed.
+ * carries at most 4 MiB per `ms`. An end waits for what is held; an abort, from either side, drops
+ * it and is not delayed.
  */
 export function latency({ ms, jitterMs = 0, seed = 1 }: LatencyOptions): Layer {
   atLeast(0, ms, 'ms')
@@ -40,9 +40,5 @@ export function latency({ ms, jitterMs = 0, seed = 1 }: LatencyOptions): Layer {
 }
 
 function later(ms: number, jitterMs: number, chance: Rng): Pace {
-  let last = 0 // a chunk that was lucky waits for one that was not
-  return (bytes, now) => {
-    last = Math.max(last, now + ms + jitterMs * chance.next())
-    return { bytes, due: last }
-  }
+  return (bytes, now) => ({ bytes, due: now + ms + jitterMs * chance.next() })
 }

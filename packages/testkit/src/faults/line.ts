@@ -3,10 +3,11 @@
 //   push(chunk) ──▶ pace: pieces with a due time ──▶ held ──▶ forward(piece, next)
 //
 // Due times are points on the clock and not pauses between pieces, so a timer that is late delays
-// a piece and never the rate. Whoever pushes asks `full` and stops; it is told when there is room.
+// a piece and never the rate. What is due waits for what came before it. Whoever pushes asks `full`
+// and stops; it is told when there is room.
 
-/** Says of the next bytes that come at `now` how many go on together, and when: a time in ms, Infinity
- *  for never. Asked again for the rest; asked with 0 bytes for the end. */
+/** Says of the next bytes that come at `now` how many go on together, and when: a time in ms,
+ *  Infinity for never. Asked again for the rest; asked with 0 bytes for the end. */
 export type Pace = (bytes: number, now: number) => { bytes: number; due: number }
 
 export interface LineInit {

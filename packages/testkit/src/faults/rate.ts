@@ -13,17 +13,18 @@ const MAX_PIECE_BYTES = 64 * 1024
 export interface RateOptions {
   /** In each direction; neither takes from the other. */
   bytesPerSecond: number
-  /** What may pass at once after a pause, in bytes; what the rate carries in 20 ms. There is none at the
-   *  start. */
+  /** What may pass at once after a pause, in bytes; what the rate carries in 20 ms. There is none
+   *  at the start. */
   burstBytes?: number
 }
 
 /**
- * Slows a byte pipe to a rate: an upstream of 1 MB/s is `rate({ bytesPerSecond: 1e6 })`. Over seconds the
- * rate is exact, whatever the timers do; bytes come in pieces of about 5 ms.
+ * Slows a byte pipe to a rate: an upstream of 1 MB/s is `rate({ bytesPerSecond: 1e6 })`. Over
+ * seconds the rate is exact, whatever the timers do; bytes come in pieces of about 5 ms.
  *
- * Each direction holds what it carries in 20 ms, at least 16 KiB, and the write or chunk that crosses
- * this; then it stops its source. An end waits for what is held; an abort, from either side, drops it.
+ * Each direction holds what it carries in 20 ms, at least 16 KiB, and the write or chunk that
+ * crosses this; then it stops its source. An end waits for what is held; an abort, from either
+ * side, drops it.
  */
 export function rate(options: RateOptions): Layer {
   const { bytesPerSecond, burstBytes = bytesPerSecond * (HOLD_MS / 1000) } = options

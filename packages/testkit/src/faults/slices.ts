@@ -1,5 +1,5 @@
-// slices: a pipe that cuts its chunks anew, many of them to a single byte. Whoever reads bytes must not
-// care; whoever does is found out.
+// slices: a pipe that cuts its chunks anew, many of them to a single byte. Whoever reads bytes must
+// not care; whoever does is found out.
 
 import { layer, pieces, type Layer } from '@striper/core'
 import { rng, type Rng } from '../rng.ts'
@@ -12,8 +12,8 @@ export interface SlicesOptions {
 }
 
 /**
- * Cuts what passes into slices of 1 to `maxBytes` bytes, every second one of 1 byte, in each direction
- * by itself. It changes and copies nothing, and holds nothing back; ends and aborts pass.
+ * Cuts what passes into slices of 1 to `maxBytes` bytes, every second one of 1 byte, in each
+ * direction by itself. It changes and copies nothing, and holds nothing back; ends and aborts pass.
  */
 export function slices({ seed, maxBytes = 4096 }: SlicesOptions): Layer {
   wholeNumber(1, maxBytes, 'maxBytes')

@@ -15,12 +15,13 @@ export interface StallOptions {
 }
 
 /**
- * Stops both directions, ends too, once `afterBytes` bytes have passed, and lets them go on after `ms`,
- * once and for all. The pipes on both sides of it stay open and say nothing, as over a network that
- * swallows everything.
+ * Stops both directions, ends too, once `afterBytes` bytes have passed, and lets them go on after
+ * `ms`, once and for all. The pipes on both sides of it stay open and say nothing, as over a
+ * network that swallows everything.
  *
- * Each direction holds 256 KiB and the write or chunk that crosses this, then stops its source. Nothing is
- * lost when it goes on. An end waits for what is held; an abort, from either side, drops it and passes.
+ * Each direction holds 256 KiB and the write or chunk that crosses this, then stops its source.
+ * Nothing is lost when it goes on. An end waits for what is held; an abort, from either side, drops
+ * it and passes.
  */
 export function stall({ afterBytes, ms = Infinity }: StallOptions): Layer {
   wholeNumber(0, afterBytes, 'afterBytes')
