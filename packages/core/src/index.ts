@@ -17,6 +17,6 @@ export {
   whole,
   pieces,
 } from './base.ts'
-export { ByteQueue } from './bytes.ts'
+export { ByteQueue, compact } from './bytes.ts'
 export { abort } from './abort.ts'
 export { logger, type Log } from './log.ts'

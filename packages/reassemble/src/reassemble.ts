@@ -24,12 +24,13 @@ import {
 
 const log = logger('reassemble')
 
-const DEFAULT_WINDOW_BYTES = 4 * 1024 * 1024
+const DEFAULT_WINDOW_BYTES = 16 * 1024 * 1024
 const LARGEST_WINDOW_BYTES = 1024 * 1024 * 1024
 
 export interface ReassembleOptions {
-  /** What may wait at this end, for its reader or for bytes before it, in bytes: 64 KiB to 1 GiB,
-   *  default 4 MiB. The stream is no faster than this for each round trip. */
+  /** What may wait at this end, for its reader or for bytes before it, at most, in bytes: 64 KiB to
+   *  1 GiB, default 16 MiB. The window begins with 1 MiB and grows as the network needs. The stream
+   *  is no faster than the window for each round trip. */
   windowBytes?: number
 }
 
@@ -39,7 +40,7 @@ export interface ReassembleOptions {
  * its credit gets ERR_PIPE_LIMIT. Destroying it before its time destroys the pipe below, whose peer
  * then sees an abort.
  */
-export function reassemble(options: ReassembleOptions = {}): Layer<ParcelPipe> {
+export function reassemble(options: ReassembleOptions = {}): Layer<ParcelPipe, ReassemblePipe> {
   const { windowBytes = DEFAULT_WINDOW_BYTES } = options
   if (!(windowBytes >= INITIAL_CREDIT && windowBytes <= LARGEST_WINDOW_BYTES)) {
     throw new RangeError(
@@ -49,7 +50,18 @@ export function reassemble(options: ReassembleOptions = {}): Layer<ParcelPipe> {
   return below => new ReassemblePipe(below, windowBytes)
 }
 
-class ReassemblePipe extends PipeBase<'bytes'> {
+/** What waits at the receiving end of a stream, in bytes. */
+export interface ReassembleStats {
+  /** For its reader, or for bytes before it. */
+  readonly heldBytes: number
+  /** The most that ever waited for bytes before it. */
+  readonly peakHeldBytes: number
+  /** What may wait now. */
+  readonly windowBytes: number
+}
+
+/** The pipe that `reassemble` makes. */
+export class ReassemblePipe extends PipeBase<'bytes'> {
   readonly #lower: ParcelPipe
   readonly #outgoing = new Outgoing()
   readonly #incoming: Incoming
@@ -68,6 +80,12 @@ class ReassemblePipe extends PipeBase<'bytes'> {
     lower.on('end', () => this.#lowerEnded())
     lower.on('drain', () => this.#pump())
     lower.on('data', (message: Buffer) => this.#receive(message))
+  }
+
+  /** What waits at this end. */
+  get reassembleStats(): ReassembleStats {
+    const { held: heldBytes, peakHeld: peakHeldBytes, window: windowBytes } = this.#incoming
+    return { heldBytes, peakHeldBytes, windowBytes }
   }
 
   protected override open(done: Done): void {
@@ -162,7 +180,10 @@ class ReassemblePipe extends PipeBase<'bytes'> {
     const incoming = this.#incoming
     while (this.#wanted && !this.destroyed) {
       const bytes = incoming.next()
-      if (bytes === undefined) break
+      if (bytes === undefined) {
+        incoming.wanting()
+        break
+      }
       this.#wanted = this.deliver(bytes)
     }
     if (incoming.ended && !this.#endGiven) {

@@ -60,30 +60,35 @@ test('what is held is what has come and was not taken', () => {
   expect(incoming.held).toBe(0)
 })
 
-const hostile: [string, unknown, (incoming: Incoming) => void][] = [
-  ['bytes that wait come again', PROTOCOL, i => (i.data(5, two), i.data(5, two))],
-  ['bytes that were taken come again', PROTOCOL, i => (i.data(0, two), i.next(), i.data(0, two))],
-  ['bytes come that begin in what was taken', PROTOCOL, i => (take(i), i.data(1, two))],
-  ['a parcel has no bytes', PROTOCOL, i => i.data(0, Buffer.alloc(0))],
-  ['the end comes twice', PROTOCOL, i => (i.end(5), i.end(5))],
-  ['the end comes twice, elsewhere', PROTOCOL, i => (i.end(5), i.end(7))],
-  ['bytes go beyond the end', PROTOCOL, i => (i.end(5), i.data(4, two))],
-  ['bytes begin beyond the end', PROTOCOL, i => (i.end(5), i.data(50, two))],
-  ['the end lies before what has come', PROTOCOL, i => (i.data(0, two), i.end(1))],
-  ['the end lies before what was taken', PROTOCOL, i => (take(i), i.end(1))],
-  ['one byte is beyond the credit', LIMIT, i => i.data(INITIAL_CREDIT - 1, two)],
-  ['bytes are far beyond the credit', LIMIT, i => i.data(2 ** 53 - 3, two)],
-]
 const two = Buffer.from('xy')
+const data =
+  (offset: number, bytes = two) =>
+  (incoming: Incoming) =>
+    incoming.data(offset, bytes)
+const end = (offset: number) => (incoming: Incoming) => incoming.end(offset)
+const take = (incoming: Incoming) => void incoming.next()
 
-function take(incoming: Incoming): void {
-  incoming.data(0, two)
-  incoming.next()
-}
+const hostile: [string, unknown, ((incoming: Incoming) => void)[]][] = [
+  ['bytes that wait come again', PROTOCOL, [data(5), data(5)]],
+  ['bytes that were taken come again', PROTOCOL, [data(0), take, data(0)]],
+  ['bytes come that begin in what was taken', PROTOCOL, [data(0), take, data(1)]],
+  ['a parcel has no bytes', PROTOCOL, [data(0, Buffer.alloc(0))]],
+  ['the end comes twice', PROTOCOL, [end(5), end(5)]],
+  ['the end comes twice, elsewhere', PROTOCOL, [end(5), end(7)]],
+  ['bytes go beyond the end', PROTOCOL, [end(5), data(4)]],
+  ['bytes begin beyond the end', PROTOCOL, [end(5), data(50)]],
+  ['the end lies before what has come', PROTOCOL, [data(0), end(1)]],
+  ['the end lies before what was taken', PROTOCOL, [data(0), take, end(1)]],
+  ['the end lies inside what waits', PROTOCOL, [data(10), end(11)]],
+  ['one byte is beyond the credit', LIMIT, [data(INITIAL_CREDIT - 1)]],
+  ['bytes are far beyond the credit', LIMIT, [data(Number.MAX_SAFE_INTEGER - 2)]],
+]
 
-for (const [what, error, act] of hostile) {
+for (const [what, error, steps] of hostile) {
   test(`an error: ${what}`, () => {
-    expect(() => act(new Incoming(WINDOW))).toThrow(error)
+    const incoming = new Incoming(WINDOW)
+    for (const step of steps.slice(0, -1)) step(incoming)
+    expect(() => steps.at(-1)!(incoming)).toThrow(error)
   })
 }
 

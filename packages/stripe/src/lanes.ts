@@ -6,6 +6,7 @@
 // It knows pipes and the first message, and nothing of parcels. A lane is never paused.
 
 import { logger, type MessagePipe, PipeError } from '@striper/core'
+import { checkedProperties, type LaneProperties } from './options.ts'
 import { decode, encodeAbort, encodeHello, HELLO, type Hello, NO_SESSION } from './pure/wire.ts'
 
 const log = logger('stripe')
@@ -35,6 +36,7 @@ export class LanePipes {
   readonly #init: LanesInit
   readonly #events: LaneEvents
   readonly #numbers = new Map<MessagePipe, number | undefined>() // undefined while it is not up
+  readonly #properties = new WeakMap<MessagePipe, Required<LaneProperties>>()
   readonly #pipes = new Map<number, MessagePipe>() // those that are up
   #next = 0
   #welcomed = false // whether the far end has the session
@@ -60,12 +62,17 @@ export class LanePipes {
     return this.#numbers.get(lane)
   }
 
-  add(lane: MessagePipe): void {
+  /** What its owner said of a lane. */
+  propertiesOf(lane: MessagePipe): Required<LaneProperties> {
+    return this.#properties.get(lane) ?? checkedProperties({})
+  }
+
+  add(lane: MessagePipe, properties: Required<LaneProperties>): void {
     if (lane.maxMessageBytes < LANE_MESSAGE_BYTES) {
       const sentence = `a lane must take messages of ${LANE_MESSAGE_BYTES} bytes`
       throw new RangeError(`${lane.label}: ${sentence}, and takes ${lane.maxMessageBytes}`)
     }
-    this.#own(lane)
+    this.#own(lane, properties)
     if (!this.#init.dials) lane.once('data', (message: Buffer) => this.#welcome(lane, message))
     else if (lane.pending) lane.once('ready', () => this.#greet(lane))
     else this.#greet(lane)
@@ -73,7 +80,7 @@ export class LanePipes {
 
   /** A lane whose HELLO has been read already. */
   adopt(lane: MessagePipe, hello: Hello): void {
-    this.#own(lane)
+    this.#own(lane, checkedProperties({}))
     this.#accept(lane, hello)
   }
 
@@ -103,7 +110,8 @@ export class LanePipes {
     }
   }
 
-  #own(lane: MessagePipe): void {
+  #own(lane: MessagePipe, properties: Required<LaneProperties>): void {
+    this.#properties.set(lane, properties)
     lane.on('error', error => log('%s: %s', this.#init.label, error.message))
     this.#numbers.set(lane, undefined)
     lane.once('close', () => {

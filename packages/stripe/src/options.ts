@@ -5,7 +5,7 @@ import type { Lane, LaneState } from './pure/lane.ts'
 import { type Schedule, soonest } from './pure/schedule.ts'
 import { INITIAL_CREDIT, SESSION_ID_BYTES } from './pure/wire.ts'
 
-const DEFAULT_WINDOW_BYTES = 8 * 1024 * 1024
+const DEFAULT_WINDOW_BYTES = 16 * 1024 * 1024
 const LARGEST_WINDOW_BYTES = 1024 * 1024 * 1024
 const DEFAULT_NO_LANE_TIMEOUT_MS = 60_000
 
@@ -16,10 +16,13 @@ export interface StripeOptions {
   session?: Buffer
   /** The first lanes; more may be added, and removed, at any time. */
   lanes?: Iterable<MessagePipe>
-  /** What may wait at this end for its reader, in bytes: 256 KiB to 1 GiB, default 8 MiB. */
+  /** What may wait at this end for its reader, in bytes: 256 KiB to 1 GiB, default 16 MiB. */
   windowBytes?: number
   /** Which lane gets the next parcel; default `soonest`. */
   schedule?: Schedule
+  /** Sends every parcel on two lanes, the two that the schedule picks: for what is small and must
+   *  not wait. Default false; may be changed while it runs. */
+  redundant?: boolean
   /** How long the session outlives its last lane, in ms, before it fails with ERR_PIPE_NO_LANES;
    *  60 s. */
   noLaneTimeoutMs?: number
@@ -32,6 +35,7 @@ export function checked(options: StripeOptions) {
     session = randomId(),
     windowBytes = DEFAULT_WINDOW_BYTES,
     schedule = soonest,
+    redundant = false,
     noLaneTimeoutMs = DEFAULT_NO_LANE_TIMEOUT_MS,
   } = options
   if (session.length !== SESSION_ID_BYTES) {
@@ -44,7 +48,26 @@ export function checked(options: StripeOptions) {
   if (!(noLaneTimeoutMs >= 0)) {
     throw new RangeError(`noLaneTimeoutMs must be 0 or more, got ${noLaneTimeoutMs}`)
   }
-  return { role, session, windowBytes, schedule, noLaneTimeoutMs }
+  return { role, session, windowBytes, schedule, redundant, noLaneTimeoutMs }
+}
+
+/** What its owner says of a lane. Each may be changed while it runs; at each end for itself. */
+export interface LaneProperties {
+  /** How much the lane is preferred: with 0.5 it is chosen as though it were half as fast. Where
+   *  there is always more to send, every lane is used all the same. Above 0; default 1. */
+  readonly weight?: number
+  /** Used only while no other lane works; default false. */
+  readonly backup?: boolean
+  /** Bytes of parcels that may go by it, both ways together, before it is let go; no limit. */
+  readonly budgetBytes?: number
+}
+
+/** Properties with every default in its place; throws a RangeError for one out of range. */
+export function checkedProperties(properties: LaneProperties): Required<LaneProperties> {
+  const { weight = 1, backup = false, budgetBytes = Infinity } = properties
+  if (!(weight > 0)) throw new RangeError(`weight must be above 0, got ${weight}`)
+  if (!(budgetBytes >= 0)) throw new RangeError(`budgetBytes must be 0 or more, got ${budgetBytes}`)
+  return { weight, backup, budgetBytes }
 }
 
 /** What is known of a lane. */
@@ -62,17 +85,20 @@ export interface LaneStats {
   readonly inFlight: number
   /** How many there may be. */
   readonly room: number
+  /** Bytes of parcels, copies counted. */
   readonly bytesOut: number
+  readonly bytesIn: number
   /** Parcels that went by it though they had gone by another before. */
   readonly copiesOut: number
 }
 
 /** A lane as its statistics. */
 export function toStats(lane: Lane): LaneStats {
-  const { number, label, state, reason, inFlight, room, bytesOut, copiesOut } = lane
+  const { number, label, state, reason, inFlight, room, bytesOut, bytesIn, copiesOut } = lane
   const rate = lane.rate === undefined ? undefined : lane.rate * 1000
   const rttMs = lane.rtt
-  return { number, label, state, reason, rate, rttMs, inFlight, room, bytesOut, copiesOut }
+  const moved = { inFlight, room, bytesOut, bytesIn, copiesOut }
+  return { number, label, state, reason, rate, rttMs, ...moved }
 }
 
 /** Randomness that a browser has as well. */

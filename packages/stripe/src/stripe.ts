@@ -8,10 +8,13 @@
 // lanes' pipes; they are message pipes, and nothing more is known of them here.
 
 import { type Done, type Message, type MessagePipe, type MessageSizes } from '@striper/core'
-import { logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
+import { compact, logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
+import { Alarm } from './alarm.ts'
 import { LANE_MESSAGE_BYTES, LanePipes } from './lanes.ts'
-import { checked, type LaneStats, type StripeOptions, toStats } from './options.ts'
+import { checked, checkedProperties, toStats } from './options.ts'
+import type { LaneProperties, LaneStats, StripeOptions } from './options.ts'
 import { StripeCore } from './pure/core.ts'
+import { Fifo } from './pure/fifo.ts'
 import type { Output, Totals } from './pure/output.ts'
 import { ABORTED, type Hello, PARCEL_HEADER_BYTES } from './pure/wire.ts'
 
@@ -41,7 +44,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   readonly session: Buffer
   readonly #core: StripeCore
   readonly #lanes: LanePipes
-  readonly #inbox: Buffer[] = [] // parcels that the reader has not asked for
+  readonly #inbox = new Fifo<Buffer>() // parcels that the reader has not asked for
   #wanted = false
   #opened: Done | undefined
   #held: Done | undefined
@@ -49,8 +52,10 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   #ended = false
   #peerKnows = false // that it is over
   #flushing = false
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #timerAt = Infinity
+  readonly #alarm = new Alarm(() => {
+    this.#core.tick(performance.now())
+    this.#flush()
+  })
 
   constructor(options: StripeOptions) {
     const { role, session, ...core } = checked(options)
@@ -88,6 +93,11 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     return this.#core.totals
   }
 
+  /** Whether every parcel goes on two lanes. */
+  set redundant(redundant: boolean) {
+    this.#core.mode.redundant = redundant
+  }
+
   /** About 10 ms of the slowest lane worth using, 4 to 64 KiB, and room for headers. */
   get preferredMessageBytes(): number {
     return Math.min(this.#core.parcelBytes + HEADERS_BYTES, this.maxMessageBytes)
@@ -99,8 +109,17 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
    * HELLO of this session. Throws a RangeError for a lane whose messages are too small. On a stripe
    * that is over, the lane is destroyed.
    */
-  addLane(lane: MessagePipe): void {
-    this.#lanes.add(lane)
+  addLane(lane: MessagePipe, properties: LaneProperties = {}): void {
+    this.#lanes.add(lane, checkedProperties(properties))
+  }
+
+  /** Changes some of a lane's properties. Throws a RangeError for one out of range. */
+  setLane(lane: MessagePipe, properties: LaneProperties): void {
+    const all = this.#lanes.propertiesOf(lane)
+    Object.assign(all, checkedProperties({ ...all, ...properties }))
+    const up = this.#core.lanes.get(this.#lanes.numberOf(lane) ?? -1)
+    if (up) Object.assign(up, all)
+    this.#flush()
   }
 
   /** Takes a lane whose HELLO somebody has read already, at the accepting end. */
@@ -123,7 +142,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     // Destroyed already, it gets no lane any more: cancel() came too early to hurry this.
     if (this.#core.lanes.size > 0 || this.destroyed) return done()
     this.#opened = done
-    this.#arm()
+    this.#alarm.set(this.#core.deadline)
   }
 
   protected override cancel(): void {
@@ -154,7 +173,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   }
 
   override _destroy(error: Error | null, done: Done): void {
-    clearTimeout(this.#timer)
+    this.#alarm.set(undefined)
     const aborted = error ?? new PipeError('ERR_PIPE_ABORTED', 'destroyed', { label: this.label })
     this.#held?.(aborted)
     this.#held = undefined
@@ -166,7 +185,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   }
 
   #laneUp(number: number, lane: MessagePipe, credit: number | undefined): void {
-    this.#core.laneUp(number, lane.label, performance.now(), credit)
+    const up = this.#core.laneUp(number, lane.label, performance.now(), credit)
+    Object.assign(up, this.#lanes.propertiesOf(lane))
     this.emit('laneUp', lane)
     this.#open()
     this.#flush()
@@ -189,7 +209,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   #flush(): void {
     if (this.#flushing || this.destroyed) return
     this.#flushing = true
-    this.#core.endless = this.writableNeedDrain
+    this.#core.mode.endless = this.writableNeedDrain
     do this.#drainOutputs()
     while (this.#letWriterGoOn())
     this.#flushing = false
@@ -204,7 +224,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
       this.#finishing = undefined
       finishing()
     }
-    this.#arm()
+    this.#alarm.set(this.#core.deadline)
   }
 
   /** Calls back the writer whose parcel has gone; it may write the next at once. */
@@ -234,7 +254,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
         return
       }
       case 'deliver':
-        this.#inbox.push(output.parcel)
+        this.#inbox.push(this.#wanted ? output.parcel : compact(output.parcel))
         this.#release()
         return
       case 'ended':
@@ -273,22 +293,5 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
       this.#ended = false
       this.push(null)
     }
-  }
-
-  #arm(): void {
-    const { deadline } = this.#core
-    if (deadline !== undefined && deadline >= this.#timerAt) return // it looks again when it fires
-    clearTimeout(this.#timer)
-    this.#timerAt = deadline ?? Infinity
-    if (deadline === undefined) return
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAt = Infinity
-        this.#core.tick(performance.now())
-        this.#flush()
-        this.#arm()
-      },
-      Math.max(deadline - performance.now(), 0),
-    )
   }
 }

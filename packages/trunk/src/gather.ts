@@ -63,7 +63,7 @@ export class Gatherer {
     const greeted = new GreetedPipe(connection)
     this.#strangers.add(greeted)
     const timer = setTimeout(() => {
-      const sentence = `no HELLO in ${helloTimeoutMs} ms`
+      const sentence = `no lane of a session in ${helloTimeoutMs} ms`
       greeted.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: greeted.label }))
     }, helloTimeoutMs)
     const settled = () => {
@@ -76,8 +76,8 @@ export class Gatherer {
       const lane = this.#options.layers(greeted)
       lane.on('error', error => log('%s', error.message))
       lane.once('data', (message: Buffer) => {
-        settled()
-        this.#admit(lane, greeted.session, message)
+        // Whoever is refused stays a stranger, and has until the time is up to go.
+        if (this.#admit(lane, greeted.session, message)) settled()
       })
     })
   }
@@ -88,7 +88,8 @@ export class Gatherer {
     for (const each of this.sessions) each.destroy()
   }
 
-  #admit(lane: MessagePipe, id: Buffer, message: Buffer): void {
+  /** Whether the lane is of a session now. */
+  #admit(lane: MessagePipe, id: Buffer, message: Buffer): boolean {
     try {
       const hello = readHello(message)
       if (!hello.session.equals(id)) {
@@ -97,8 +98,10 @@ export class Gatherer {
       const session = this.#sessions.get(key(id)) ?? (hello.mayOpen ? this.#open(id) : undefined)
       if (session) this.#join(session, lane, hello)
       else this.#refuse(lane, 'no such session')
+      return session !== undefined
     } catch (error) {
       lane.destroy(PipeError.from(error, lane.label))
+      return false
     }
   }
 

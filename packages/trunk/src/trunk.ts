@@ -5,7 +5,8 @@
 // clients do not come back in step (Brooker, "Exponential Backoff And Jitter", 2015: full jitter).
 
 import { type Layer, logger, type MessagePipe } from '@striper/core'
-import { stripe, type StripeOptions, type StripePipe } from '@striper/stripe'
+import { type LaneProperties, stripe, type StripeOptions } from '@striper/stripe'
+import type { StripePipe } from '@striper/stripe'
 import { greet } from './greeting.ts'
 
 const log = logger('trunk')
@@ -14,9 +15,13 @@ const log = logger('trunk')
  *  7000 }), greet, frame())`. */
 export type DialLane = (greet: Layer) => MessagePipe
 
+/** A lane to keep up: how to dial it, and its properties, if it has any. A budget is for the lane
+ *  and whatever is dialled in its place, together. */
+export type TrunkLane = DialLane | ({ dial: DialLane } & LaneProperties)
+
 export interface TrunkOptions {
   /** One for each lane that is to be kept up. */
-  lanes: readonly DialLane[]
+  lanes: readonly TrunkLane[]
   /** The pause before the first re-dial, at most, in ms; 250. It doubles with each failure. */
   firstPauseMs?: number
   /** The longest pause, in ms; 30 s. */
@@ -32,7 +37,10 @@ export interface TrunkOptions {
 export function trunk(options: TrunkOptions): StripePipe {
   if (options.lanes.length === 0) throw new RangeError('a trunk has at least one lane')
   const pipe = stripe(options.stripe)
-  const keepers = options.lanes.map(dial => new LaneKeeper(pipe, dial, options))
+  const keepers = options.lanes.map(lane => {
+    const { dial, ...properties } = typeof lane === 'function' ? { dial: lane } : lane
+    return new LaneKeeper(pipe, dial, properties, options)
+  })
   pipe.once('close', () => {
     for (const keeper of keepers) keeper.stop()
   })
@@ -43,14 +51,18 @@ export function trunk(options: TrunkOptions): StripePipe {
 class LaneKeeper {
   readonly #pipe: StripePipe
   readonly #dial: DialLane
+  readonly #properties: LaneProperties
   readonly #options: TrunkOptions
+  #budgetBytes: number // what is left of it
   #pauseMs = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(pipe: StripePipe, dial: DialLane, options: TrunkOptions) {
+  constructor(pipe: StripePipe, dial: DialLane, properties: LaneProperties, options: TrunkOptions) {
     this.#pipe = pipe
     this.#dial = dial
+    this.#properties = properties
     this.#options = options
+    this.#budgetBytes = properties.budgetBytes ?? Infinity
     this.#worked()
     this.#redial()
   }
@@ -63,7 +75,7 @@ class LaneKeeper {
     const lane = this.#dial(greet(this.#pipe.session))
     lane.once('data', () => this.#worked())
     lane.once('close', () => this.#lost(lane))
-    this.#pipe.addLane(lane)
+    this.#pipe.addLane(lane, { ...this.#properties, budgetBytes: this.#budgetBytes })
   }
 
   /** The far end took the lane. */
@@ -73,6 +85,8 @@ class LaneKeeper {
 
   #lost(lane: MessagePipe): void {
     if (this.#pipe.destroyed) return
+    this.#budgetBytes -= lane.stats.bytesIn + lane.stats.bytesOut
+    if (this.#budgetBytes <= 0) return
     const { random = Math.random, longestPauseMs = 30_000 } = this.#options
     const pauseMs = random() * this.#pauseMs
     log('%s: %s closed, dialled again in %d ms', this.#pipe.label, lane.label, pauseMs)

@@ -6,23 +6,40 @@
 // Pure: no streams, no clock. What waits here, in order or out of it, is at most the credit that
 // was given; a peer that sends beyond it has broken the protocol.
 
-import { PipeError } from '@striper/core'
+import { compact, PipeError } from '@striper/core'
 import { INITIAL_CREDIT } from './wire.ts'
 
+/** Where a window begins, in bytes, unless it may not be as large. */
+const FIRST_WINDOW_BYTES = 1024 * 1024
 /** Parcels that may wait out of order. A writer never has as many under way (docs/wire.md). */
 export const MAX_HELD_PARCELS = 16_384
 
 export class Incoming {
-  readonly #window: number
+  readonly #maxWindow: number
+  #window: number
   readonly #held = new Map<number, Buffer>() // by offset
   #heldBytes = 0
   #released = 0 // bytes that the reader took
   #limit = INITIAL_CREDIT // credit as the peer was told
+  #furthest = 0 // offset after the last byte that came
   #end: number | undefined
+  #peakHeldBytes = 0
 
-  /** `windowBytes` is what may wait here, in bytes, at least INITIAL_CREDIT. */
+  /** `windowBytes` is what may wait here at most, in bytes, at least INITIAL_CREDIT. The window
+   *  begins smaller, and doubles when the reader waits while the writer has used its credit. */
   constructor(windowBytes: number) {
-    this.#window = windowBytes
+    this.#maxWindow = windowBytes
+    this.#window = Math.min(windowBytes, FIRST_WINDOW_BYTES)
+  }
+
+  /** What may wait here now, in bytes. */
+  get window(): number {
+    return this.#window
+  }
+
+  /** The most that ever waited here, in bytes. */
+  get peakHeld(): number {
+    return this.#peakHeldBytes
   }
 
   /** Bytes that wait for the reader or for bytes before them. */
@@ -55,16 +72,15 @@ export class Incoming {
     if (this.#held.size >= MAX_HELD_PARCELS) {
       throw new PipeError('ERR_PIPE_LIMIT', `more than ${MAX_HELD_PARCELS} parcels out of order`)
     }
-    // A small parcel that has to wait must not keep a large read buffer alive.
-    const waits = offset !== this.#released && bytes.length * 4 < bytes.buffer.byteLength
-    this.#held.set(offset, waits ? Buffer.from(bytes) : bytes)
+    this.#held.set(offset, offset === this.#released ? bytes : compact(bytes))
     this.#heldBytes += bytes.length
+    this.#furthest = Math.max(this.#furthest, end)
   }
 
   /** The end is known. Throws ERR_PIPE_PROTOCOL where it was known to be elsewhere. */
   end(offset: number): void {
     if (this.#end !== undefined) throw protocol('the end came twice')
-    if (offset < this.#released + this.#heldBytes) throw protocol(`bytes beyond the end ${offset}`)
+    if (offset < this.#furthest) throw protocol(`bytes beyond the end ${offset}`)
     this.#end = offset
   }
 
@@ -76,6 +92,14 @@ export class Incoming {
     this.#released += bytes.length
     this.#heldBytes -= bytes.length
     return bytes
+  }
+
+  /** The reader wants more, and there is nothing in order for it. Where the writer has used its
+   *  credit meanwhile, it is the window that both wait for, and it grows. */
+  wanting(): void {
+    this.#peakHeldBytes = Math.max(this.#peakHeldBytes, this.#heldBytes)
+    const used = this.#furthest >= this.#limit - this.#window / 8
+    if (used) this.#window = Math.min(this.#window * 2, this.#maxWindow)
   }
 
   /** New credit worth telling the peer, or undefined. Telling it is then the caller's duty. */

@@ -1,6 +1,7 @@
 // Copies: which parcels are sent a second time, and why.
 //
 //   lost     its lane is gone, or silent, or late    always, before anything new
+//   twin     the stripe is redundant                 at once, where a second lane is open
 //   earlier  the head of the line, nothing to send   where another lane delivers it much sooner
 //   probe    a lane that gets nothing for its pace   now and then, to see whether it has changed
 //
@@ -35,6 +36,7 @@ export type Choose = (parcel: Parcel, lanes: readonly Lane[]) => Lane | undefine
 export class Copies {
   readonly #choose: Choose
   #lost: Parcel[] = [] // by number
+  #twin: Parcel | undefined
   #bytes = 0
 
   constructor(choose: Choose) {
@@ -69,6 +71,20 @@ export class Copies {
       return this.#count(parcel, lane)
     }
     return undefined
+  }
+
+  /** A parcel was sent that is to go on a second lane as well. */
+  twin(parcel: Parcel): void {
+    this.#twin = parcel
+  }
+
+  /** The copy that redundancy asks for. Where no second lane is open now, there is none. */
+  nextTwin(views: readonly Lane[]): Copying | undefined {
+    const parcel = this.#twin
+    this.#twin = undefined
+    if (parcel === undefined || parcel.arrived) return undefined
+    const lane = this.#choose(parcel, without(views, parcel))
+    return lane && this.#count(parcel, lane)
   }
 
   /** With nothing new to send: the head of the line, where another lane delivers it much sooner; or

@@ -12,7 +12,7 @@
 import { type Message, PipeError } from '@striper/core'
 import { check, checkAt, takeLeaver } from './health.ts'
 import { Lane } from './lane.ts'
-import type { CoreOptions, Output, Totals } from './output.ts'
+import type { CoreOptions, Mode, Output, Totals } from './output.ts'
 import { ackLanes, Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import * as wire from './wire.ts'
@@ -32,12 +32,16 @@ export class StripeCore {
   #over = false
   #endGiven = false
   #noLaneSince: number | undefined
-  #starvedAt = 0
+  #starvedAt = 0 // when a parcel last did not wait for credit alone, or we asked for some
   #tokens = 0
+
+  /** How to send; may be changed at any time. */
+  readonly mode: Mode
 
   constructor(options: CoreOptions, now: number) {
     this.#noLaneTimeoutMs = options.noLaneTimeoutMs
-    this.#sender = new Sender(options.schedule, this.#lanes, options.windowBytes)
+    this.mode = { endless: false, redundant: options.redundant }
+    this.#sender = new Sender(options, this.#lanes, this.mode)
     this.#receiver = new Receiver(options.windowBytes)
     this.#noLaneSince = now
   }
@@ -73,7 +77,7 @@ export class StripeCore {
 
   /** A lane is open; `limit` is the credit that the far end's HELLO stated, where it came first.
    *  Throws a RangeError where the number is taken. */
-  laneUp(number: number, label: string, now: number, limit = 0): void {
+  laneUp(number: number, label: string, now: number, limit = 0): Lane {
     if (this.#lanes.has(number)) throw new RangeError(`lane ${number} is there already`)
     const lane = new Lane(number, label, now)
     this.#lanes.set(number, lane)
@@ -81,6 +85,7 @@ export class StripeCore {
     this.#sender.credit(limit)
     this.#ping(lane, now)
     this.#receiver.ackNow(now) // what was said on lanes that are gone may never have been heard
+    return lane
   }
 
   /** A lane is gone. What was under way on it goes by others. */
@@ -117,11 +122,6 @@ export class StripeCore {
     this.#sender.end()
   }
 
-  /** Whether the writer is held back, so that there is always more to send. */
-  set endless(endless: boolean) {
-    this.#sender.endless = endless
-  }
-
   /** The writer has nothing to write, and is not held back. */
   idle(): void {
     this.#sender.idle()
@@ -151,6 +151,7 @@ export class StripeCore {
     const lane = this.#lanes.get(number)
     if (lane === undefined || this.#over) return
     lane.heardAt = now
+    if (lane.spent) this.leave(number)
     try {
       this.#take(lane, wire.decode(message), now)
     } catch (error) {
@@ -212,6 +213,7 @@ export class StripeCore {
       const header = wire.encodeNumbered(parcel.type, parcel.number)
       return { do: 'send', lane: lane.number, message: [header, ...parcel.pieces] }
     }
+    if (!this.#sender.starved) this.#starvedAt = now
     if ((this.#receiver.ackAt ?? Infinity) <= now && this.#acknowledge(now)) return this.poll(now)
     const left = takeLeaver(this.#lanes)
     return left && { do: 'end', lane: left.number }
@@ -232,9 +234,7 @@ export class StripeCore {
         this.#sender.ack(message.ack, now)
         return
       case wire.HELLO:
-        if (message.hello.lane !== lane.number) {
-          throw new PipeError('ERR_PIPE_PROTOCOL', `lane ${lane.number} says that it is another`)
-        }
+        wire.checkLane(message.hello, lane.number)
         this.#sender.credit(message.hello.limit)
         return
       case wire.PING:

@@ -12,7 +12,7 @@ import type { LaneView } from './schedule.ts'
 import type { END, PARCEL } from './wire.ts'
 
 /**
- * - `proving`: new, or silent until just now; one parcel at a time until one is acknowledged.
+ * - `proving`: silent until just now; one parcel at a time until one is acknowledged.
  * - `working`: takes what it has room for.
  * - `suspect`: bytes are under way, and nothing came back for too long. Gets nothing new.
  * - `leaving`: on its way out. Gets nothing new.
@@ -61,7 +61,14 @@ export class Lane implements LaneView {
   pingedAt = -Infinity
   pongDue: number | undefined // the token of a PING that waits for its answer
   ended = false // whether our direction of its pipe has been told to end
+  /** What its owner says of it. */
+  weight = 1
+  backup = false
+  budgetBytes = Infinity
+  passedOver = false // whether a parcel waits rather than going by it
+  standby = false // a backup, while others work
   bytesOut = 0
+  bytesIn = 0
   copiesOut = 0
   sentAt = -Infinity
   #pingToken: number | undefined // of the PING that is not answered
@@ -90,9 +97,14 @@ export class Lane implements LaneView {
     return this.meter.room
   }
 
+  /** Whether its budget is spent. */
+  get spent(): boolean {
+    return this.bytesOut + this.bytesIn >= this.budgetBytes
+  }
+
   /** Whether it may take a parcel now. */
   get open(): boolean {
-    if (this.blocked) return false
+    if (this.blocked || this.standby || this.spent) return false
     if (this.state === 'proving') return this.flight.length === 0
     return this.state === 'working' && this.inFlight < this.room
   }
@@ -118,10 +130,12 @@ export class Lane implements LaneView {
 
   /** Why it takes nothing, in words; undefined where it does. */
   get reason(): string | undefined {
+    if (this.state === 'leaving') return this.spent ? 'over budget' : 'leaving'
     if (this.state === 'suspect') return 'suspect: nothing came back for too long'
-    if (this.state === 'leaving') return 'leaving'
-    if (this.open) return undefined
-    return this.state === 'proving' ? 'proving: one parcel at a time' : 'full'
+    if (this.standby) return 'backup: others work'
+    if (this.state === 'proving') return 'proving: one parcel at a time'
+    if (!this.open) return 'full'
+    return this.passedOver ? 'waiting: a faster lane will be free sooner' : undefined
   }
 
   send(parcel: Parcel, again: boolean, now: number): void {

@@ -7,8 +7,18 @@ export interface CoreOptions {
   /** What may wait for the reader at this end, in bytes. */
   windowBytes: number
   schedule: Schedule
+  /** Every parcel goes on two lanes. */
+  redundant: boolean
   /** How long the session outlives its last lane, in ms. */
   noLaneTimeoutMs: number
+}
+
+/** How to send; what it says may change at any time. */
+export interface Mode {
+  /** The writer is held back, so that there is always more to send. */
+  endless: boolean
+  /** Every parcel goes on two lanes. */
+  redundant: boolean
 }
 
 export type Output =

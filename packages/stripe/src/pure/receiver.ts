@@ -58,6 +58,7 @@ export class Receiver {
   /** A numbered message came; false where it had come before. */
   receive(number: number, bytes: number, isEnd: boolean, lane: Lane, now: number): boolean {
     lane.received++
+    lane.bytesIn += bytes
     lane.receivedAt = now
     lane.ackDue = true
     const known = number < this.#floor || this.#above.has(number)

@@ -14,6 +14,8 @@ export interface LaneView {
   readonly rtt: number | undefined
   /** Bytes that were given to it and are not acknowledged. */
   readonly inFlight: number
+  /** How much it is preferred, beside a lane of weight 1. */
+  readonly weight: number
   /** When it last had its turn: the larger, the later; 0 for never. */
   readonly lastTurn: number
 }
@@ -49,7 +51,7 @@ export const untilCongested: Schedule = lanes => least(lanes, lane => -lane.last
  * window fills meanwhile.
  */
 export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
-  const delivery = (lane: LaneView) => deliveryMs(lane, bytes)
+  const delivery = (lane: LaneView) => deliveryMs(lane, bytes) / lane.weight
   const first = least(lanes, delivery, lane => lane.open || lane.rate !== undefined)
   if (first === undefined || first.open) return first
   if (!endless) return undefined

@@ -12,7 +12,7 @@ import { type Message, PipeError, pieces, sizeOf } from '@striper/core'
 import { Copies, type Copying } from './copies.ts'
 import { Fifo } from './fifo.ts'
 import type { Lane, Parcel } from './lane.ts'
-import type { Schedule } from './schedule.ts'
+import type { CoreOptions, Mode } from './output.ts'
 import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY, PARCEL } from './wire.ts'
 
 const LEAST_LAG_MS = 100
@@ -27,8 +27,8 @@ const FIRST_PARCEL_BYTES = 16 * 1024
 type Sending = Copying
 
 export class Sender {
-  readonly #schedule: Schedule
-  readonly #windowBytes: number
+  readonly #options: CoreOptions
+  readonly #mode: Readonly<Mode>
   readonly #lanes: ReadonlyMap<number, Lane>
   readonly #fresh = new Fifo<Parcel>()
   readonly #retained = new Map<number, Parcel>() // every one that has not arrived, for all we know
@@ -42,13 +42,10 @@ export class Sender {
   #end: Parcel | undefined
   retainedBytes = 0
 
-  /** Whether the writer is held back, so that there is always more to send. */
-  endless = false
-
-  constructor(schedule: Schedule, lanes: ReadonlyMap<number, Lane>, windowBytes: number) {
-    this.#schedule = schedule
-    this.#windowBytes = windowBytes
+  constructor(options: CoreOptions, lanes: ReadonlyMap<number, Lane>, mode: Readonly<Mode>) {
+    this.#options = options
     this.#lanes = lanes
+    this.#mode = mode
   }
 
   /** Whether what was written waits for a lane or for credit: time to write no more. */
@@ -94,17 +91,26 @@ export class Sender {
   /** The next parcel and the lane to send it on, or undefined while there is none or no room. */
   next(now: number): Sending | undefined {
     const views: Lane[] = []
+    const backupsRest = this.#anyWorks()
     let open = 0
     for (const lane of this.#lanes.values()) {
+      lane.standby = lane.backup && backupsRest
+      lane.passedOver = false
+      if (lane.standby) continue
       if (lane.open) open++
       if (lane.open || lane.state === 'working') views.push(lane)
     }
     if (open === 0) return undefined
     const lost = this.#copies.nextLost(views)
     if (lost) return this.#send(lost, true, now)
+    const twin = this.#mode.redundant ? this.#copies.nextTwin(views) : undefined
+    if (twin) return this.#send(twin, true, now)
     const fresh = this.#nextFresh(views)
     if (fresh) return this.#send(fresh, false, now)
-    if (this.backlog && !this.starved) return undefined // something new waits for a better lane
+    if (this.backlog && !this.starved) {
+      for (const lane of views) lane.passedOver = lane.open // the parcel waits for a better one
+      return undefined
+    }
     const useful = this.#copies.nextUseful(views, this.#retained.values(), this.#sentBytes, now)
     return useful && this.#send(useful, true, now)
   }
@@ -198,6 +204,7 @@ export class Sender {
     this.#fresh.shift()
     this.#unsent++
     this.#sentBytes += parcel.bytes
+    if (this.#mode.redundant) this.#copies.twin(parcel)
     return { parcel, lane }
   }
 
@@ -210,16 +217,28 @@ export class Sender {
 
   #choose(parcel: Parcel, lanes: readonly Lane[]): Lane | undefined {
     if (!lanes.some(lane => lane.open)) return undefined
-    const { endless } = this
-    const chosen = this.#schedule(lanes, { bytes: parcel.bytes, endless, lagMs: this.#lagMs() })
+    const { endless } = this.#mode
+    const chosen = this.#options.schedule(lanes, {
+      bytes: parcel.bytes,
+      endless,
+      lagMs: this.#lagMs(),
+    })
     return chosen && this.#lanes.get(chosen.number)
+  }
+
+  /** Whether a lane that is no backup works, so that backups are not needed. */
+  #anyWorks(): boolean {
+    for (const lane of this.#lanes.values()) {
+      if (!lane.backup && (lane.state === 'working' || lane.state === 'proving')) return true
+    }
+    return false
   }
 
   /** How long the best lanes may run ahead of a slow one, until the reader's window is half full. */
   #lagMs(): number {
     let rates = 0
     for (const lane of this.#lanes.values()) rates += lane.rate ?? 0
-    const lag = rates > 0 ? this.#windowBytes / 2 / rates : Infinity
+    const lag = rates > 0 ? this.#options.windowBytes / 2 / rates : Infinity
     return Math.min(Math.max(lag, LEAST_LAG_MS), MOST_LAG_MS)
   }
 }

@@ -210,3 +210,9 @@ export function aborted(code: number, reason: string): PipeError {
   const what = code === NO_SESSION ? 'no such session' : 'the peer aborted'
   return new PipeError('ERR_PIPE_RESET', reason ? `${what}: ${reason}` : what)
 }
+
+/** Throws ERR_PIPE_PROTOCOL where a HELLO is not of the lane that it came on. */
+export function checkLane(hello: Hello, lane: number): void {
+  if (hello.lane === lane) return
+  throw new PipeError('ERR_PIPE_PROTOCOL', `lane ${lane} says that it is lane ${hello.lane}`)
+}

@@ -89,7 +89,7 @@ export class SimEnd {
   run(event?: (core: StripeCore, now: number) => void): void {
     event?.(this.core, this.#world.now)
     for (;;) {
-      this.core.endless = this.#held
+      this.core.mode.endless = this.#held
       this.#drain()
       if (!this.#write()) break
     }
@@ -173,7 +173,8 @@ export class SimEnd {
   #read(): void {
     if (this.#reading || this.#inbox.length === 0) return
     this.#reading = true
-    this.#world.after(this.#app.readEveryMs, () => {
+    const { readEveryMs, readFromMs } = this.#app
+    this.#world.at(Math.max(this.#world.now + readEveryMs, readFromMs), () => {
       this.#reading = false
       const bytes = this.#inbox.shift()!
       this.#inboxBytes -= bytes

@@ -62,8 +62,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a timer for minus infinity is no timer (ours)',
     file: 'core.ts',
-    find: '#starvedAt = 0',
-    replace: '#starvedAt = -Infinity',
+    find: 'if (!this.#sender.starved) this.#starvedAt = now',
+    replace: 'this.#starvedAt = -Infinity',
   },
   {
     name: 'numbers wrap at the end of their field (NEO-181: 16 bits; here 8)',

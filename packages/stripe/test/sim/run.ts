@@ -69,7 +69,7 @@ class Sim {
     this.#scenario = scenario
     this.#random = rng(scenario.seed).fork()
     this.#paths = scenario.paths.map(options => new SimPath(options))
-    const { windowBytes, apps } = scenario
+    const { windowBytes, apps, redundant } = scenario
     const schedule = SCHEDULES[scenario.schedule]
     const owner = {
       drop: (number: number) => this.#reset(number),
@@ -79,7 +79,7 @@ class Sim {
       new SimEnd({
         world: this.world,
         name,
-        core: makeCore({ windowBytes, schedule, noLaneTimeoutMs: NO_LANE_MS }, 0),
+        core: makeCore({ windowBytes, schedule, redundant, noLaneTimeoutMs: NO_LANE_MS }, 0),
         app: apps[mine],
         owner,
         windowBytes,

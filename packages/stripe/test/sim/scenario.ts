@@ -38,6 +38,8 @@ export interface App {
   readonly writeEveryMs: number
   /** The pause before each read, in ms; 0: as it comes. */
   readonly readEveryMs: number
+  /** When it begins to read. */
+  readonly readFromMs: number
 }
 
 export interface Scenario {
@@ -47,6 +49,7 @@ export interface Scenario {
   readonly faults: readonly Fault[]
   readonly schedule: 'soonest' | 'roundRobin' | 'untilCongested'
   readonly windowBytes: number
+  readonly redundant: boolean
   /** When all paths are healed, and no more faults come. */
   readonly healAt: number
 }
@@ -69,6 +72,7 @@ export function scenarioOf(seed: number): Scenario {
     apps: [appOf(random), appOf(random)],
     faults: faults.sort((a, b) => a.at - b.at),
     schedule: random.pick(['soonest', 'soonest', 'roundRobin', 'untilCongested']),
+    redundant: random.chance(0.1),
     windowBytes: random.pick([256, 256, 512]) * 1024,
     healAt: FAULT_MS + random.integer(0, 4000),
   }
@@ -93,7 +97,7 @@ function faultsOf(random: Rng, kinds: readonly FaultKind[], paths: number): Faul
 
 function appOf(random: Rng): App {
   const most = random.pick([1, 50, 1400, 4000, 16_000])
-  const total = random.pick([0, 1, 1000, 20_000, 60_000, 60_000, 120_000, 700_000])
+  const total = random.pick([0, 1, 1000, 20_000, 60_000, 60_000, 120_000, 600_000])
   const sizes: number[] = []
   for (let bytes = 0; bytes < total && sizes.length < 400;) {
     const size = random.integer(0, most)
@@ -101,5 +105,6 @@ function appOf(random: Rng): App {
     bytes += size + 1
   }
   const pause = () => (random.chance(0.7) ? 0 : random.integer(1, 30))
-  return { sizes, writeEveryMs: pause(), readEveryMs: pause() }
+  const readFromMs = random.chance(0.3) ? random.integer(0, FAULT_MS) : 0
+  return { sizes, writeEveryMs: pause(), readEveryMs: pause(), readFromMs }
 }
