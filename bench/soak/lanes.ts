@@ -11,7 +11,7 @@ import { rng } from '@striper/testkit/faults'
 import { command, numberOption } from '../../examples/lib/command.ts'
 import { content, hashOf, receive, send } from '../../examples/lib/content.ts'
 import { formatBytes, formatTime } from '../../examples/lib/format.ts'
-import { Program } from '../../examples/lib/program.ts'
+import { needing, Program } from '../../examples/lib/program.ts'
 
 const HELP = `
 npx tsx --conditions=@striper/source bench/soak/lanes.ts [--size MIB] [--every MS] [--lanes N] [--seed N]
@@ -30,6 +30,9 @@ const OPTIONS = {
 const MIB = 1024 * 1024
 const MOST_MEMORY_BYTES = 256 * MIB
 const [UP, DOWN] = [1, 2] // seeds of the two files
+
+// A signal ends us, and the processes that we started with us.
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
 
 await command(HELP, OPTIONS, async options => {
   const bytes = numberOption('size', options.size, 1, 1 << 20) * MIB
@@ -61,9 +64,9 @@ await command(HELP, OPTIONS, async options => {
     every || 2 ** 31 - 1,
   )
   const started = performance.now()
-  const arrivedDown = await exchange(client, UP, show)
+  const arrivedDown = await needing([entry, exit], exchange(client, UP, show))
   const equal = {
-    up: (await arrivedUp) === hashOf(bytes, UP),
+    up: (await needing([entry, exit], arrivedUp!)) === hashOf(bytes, UP),
     down: arrivedDown === hashOf(bytes, DOWN),
   }
   clearInterval(killer)
@@ -93,6 +96,7 @@ await command(HELP, OPTIONS, async options => {
     if (process.stdout.isTTY) process.stdout.write(`\r${percent} %\r`)
   }
 })
+process.exit() // with whatever still runs, where something failed
 
 function start(role: string, to: string, ...more: string[]): Program {
   const listenAt = '127.0.0.1:0'

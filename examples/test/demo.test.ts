@@ -11,14 +11,17 @@ interface Figures {
   sha256Equal: boolean
 }
 
-test('--json prints one line with the figures, and lanes add up', { timeout: 60_000 }, async () => {
-  const demo = new Program('demo/demo', '--json', '--size', '8', '--cap', '2', '--lanes', '4')
+// Slow lanes, and another try: other tests want the processor as well.
+const patient = { timeout: 60_000, retry: 2 }
+
+test('--json prints one line with the figures, and lanes add up', patient, async () => {
+  const demo = new Program('demo/demo', '--json', '--size', '6', '--cap', '1', '--lanes', '4')
   await demo.exit // 1 where a busy machine makes it slow
   expect(demo.output).toMatch(/^\{.*\}\n$/)
   const { single, striped, ratio, sha256Equal } = JSON.parse(demo.output) as Figures
   expect(sha256Equal).toBe(true)
-  expect(single.seconds).toBeGreaterThan(3.9)
-  expect(single.megabytesPerSecond).toBeLessThan(2.1)
+  expect(single.seconds).toBeGreaterThan(5.9)
+  expect(single.megabytesPerSecond).toBeLessThan(1.1)
   expect(striped).toMatchObject({ lanes: 4, lanesKilled: 1 })
   expect(ratio).toBeGreaterThan(2)
 })

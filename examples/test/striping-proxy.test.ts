@@ -89,6 +89,21 @@ const late = (socket: Socket) => {
   )
 }
 
+/** Stands before a port, and keeps the sockets of whoever comes that way, and from where. */
+async function watch(port: number) {
+  const sockets: Socket[] = []
+  const from: (string | undefined)[] = []
+  const listening = await serve(socket => {
+    sockets.push(socket)
+    from.push(socket.remoteAddress)
+    const onward = dial(port)
+    socket.pipe(onward).pipe(socket)
+    socket.once('close', () => onward.destroy())
+    onward.once('close', () => socket.destroy())
+  })
+  return { port: listening, sockets, from }
+}
+
 test('megabytes go both ways at once, over lanes of two local addresses', async () => {
   const down = bytesOf(4_000_000, 1)
   const up = bytesOf(3_000_000, 2)
@@ -97,14 +112,40 @@ test('megabytes go both ways at once, over lanes of two local addresses', async 
     received = collect(socket)
     socket.end(down)
   })
+  const exit = startRole('exit', `127.0.0.1:${target}`)
+  const lanes = await watch(portOf(await exit.address()))
   const binds = ['--bind', '127.0.0.1', '--bind', '127.0.0.2']
-  const { entry, exit, port } = await startPair(target, '--lanes', '3', ...binds)
-  const client = dial(port)
+  const entry = startRole('entry', `127.0.0.1:${lanes.port}`, '--lanes', '3', ...binds)
+  const client = dial(portOf(await entry.address()))
   client.end(up)
   expect(sha256(await collect(client))).toBe(sha256(down))
   expect(sha256(await received!)).toBe(sha256(up))
   await entry.printed(/127\.0\.0\.1:\d+ ended; 3\.0 MB up, 4\.0 MB down in .+, 0 lanes lost/)
   await exit.printed(/session \w{8} ended; 3\.0 MB up, 4\.0 MB down in .+, 0 lanes lost/)
+  const { from } = lanes
+  expect(from.filter(address => address === '127.0.0.1')).toHaveLength(3)
+  expect(from.filter(address => address === '127.0.0.2')).toHaveLength(3)
+})
+
+test('a lane that is reset on the way is dialled again, and no byte is lost', async () => {
+  const down = bytesOf(4_000_000, 5)
+  let goOn: () => void = () => undefined
+  const target = await serve(socket => {
+    socket.write(down.subarray(0, 2_000_000))
+    goOn = () => socket.end(down.subarray(2_000_000))
+  })
+  const exit = startRole('exit', `127.0.0.1:${target}`)
+  const lanes = await watch(portOf(await exit.address()))
+  const entry = startRole('entry', `127.0.0.1:${lanes.port}`, '--lanes', '2')
+  const client = dial(portOf(await entry.address()))
+  const answer = collect(client)
+  await once(client, 'data')
+  lanes.sockets[0]!.resetAndDestroy()
+  while (lanes.sockets.length < 3) await once(servers.at(-1)!, 'connection')
+  goOn()
+  expect((await answer).equals(down)).toBe(true)
+  client.end()
+  await entry.printed(/ended; 0 B up, 4\.0 MB down in .+, 1 lanes lost/)
 })
 
 test('a late answer comes after a half-close, in many conversations at once', async () => {
@@ -229,7 +270,7 @@ test('a port in use, or a local address of another machine, is one sentence and 
   )
 })
 
-test('a wrong command line is one sentence and 2', async () => {
+test('a wrong command line is one sentence and 2', { timeout: 60_000 }, async () => {
   const addresses = ['--listen', '127.0.0.1:0', '--to', '127.0.0.1:1']
   const entry = ['--role', 'entry', ...addresses]
   const wrong: [string[], RegExp][] = [
@@ -247,11 +288,12 @@ test('a wrong command line is one sentence and 2', async () => {
     [[...entry, '--bind', 'localhost'], /--bind: 'localhost' is not an IP address/],
     [[...entry, '--bogus'], /Unknown option '--bogus'/],
   ]
-  const runs = wrong.map(([args]) => start(...args))
-  expect(await Promise.all(runs.map(run => run.exit))).toEqual(wrong.map(() => 2))
-  for (const [i, { errors }] of runs.entries()) {
-    expect(errors).toMatch(wrong[i]![1])
-    expect(errors).toMatch(/^striping-proxy: .*; --help says more\n$/)
+  // One after the other: each takes all of a processor for a while.
+  for (const [args, sentence] of wrong) {
+    const run = start(...args)
+    expect(await run.exit).toBe(2)
+    expect(run.errors).toMatch(sentence)
+    expect(run.errors).toMatch(/^striping-proxy: .*; --help says more\n$/)
   }
 })
 

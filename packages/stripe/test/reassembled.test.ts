@@ -1,6 +1,6 @@
 // The stack that a striping proxy carries its bytes over, under the suite: in good weather and in bad.
 
-import type { BytePipe } from '@striper/core'
+import { stack, type BytePipe } from '@striper/core'
 import { reassemble } from '@striper/reassemble'
 import { conformance, latency, rate, slices, stall } from '@striper/testkit'
 import { describe } from 'vitest'
@@ -11,8 +11,12 @@ const overStripe = { outlivesBelow: true }
 
 const MB = 1e6
 const weathers: Record<string, Fault> = {
-  slow: lane => rate({ bytesPerSecond: [40, 60, 80, 100][lane]! * MB }),
-  latent: lane => latency({ ms: 1 + lane, jitterMs: lane, seed: lane }),
+  'slow and far': lane => bytes =>
+    stack(
+      bytes,
+      rate({ bytesPerSecond: [40, 60, 80, 100][lane]! * MB }),
+      latency({ ms: 1 + lane, jitterMs: lane, seed: lane }),
+    ),
   sliced: lane => slices({ seed: lane, maxBytes: 10_000 }),
   stalling: lane => stall({ afterBytes: 20_000 + 50_000 * lane, ms: 20 + 10 * lane }),
 }

@@ -1,11 +1,12 @@
 // Copies: which parcels are sent a second time, and why.
 //
-//   lost     its lane is gone, or silent, or late    always, before anything new
+//   lost     its lane is gone, or silent             always, before anything new
+//   late     its lane is slower than it was          the oldest always, more within the budget
 //   twin     the stripe is redundant                 at once, where a second lane is open
 //   earlier  the head of the line, nothing to send   where another lane delivers it much sooner
 //   probe    a lane that gets nothing for its pace   now and then, to see whether it has changed
 //
-// Copies of the last two kinds are within a budget: an endless stream costs 2 % more at most.
+// What need not be copied is within a budget: an endless stream costs 2 % more at most.
 //
 // Pure: time is passed in, in ms.
 
@@ -48,15 +49,24 @@ export class Copies {
     return this.#bytes
   }
 
-  /** What is under way on a lane may never arrive: it has to be sent again, on another. */
-  giveUp(lane: Lane): void {
+  /** What is under way on a lane may never arrive, or not in time: it has to be sent again, on
+   *  another; the oldest of it, and more up to `mostBytes`. */
+  giveUp(lane: Lane, mostBytes = Infinity): void {
     const lost: Parcel[] = []
+    let bytes = 0
     for (const { parcel } of lane.flight) {
       if (parcel.arrived || parcel.waiting || isOnAnother(parcel, lane)) continue
+      bytes += parcel.bytes
+      if (bytes > mostBytes && lost.length > 0) break
       parcel.waiting = true
       lost.push(parcel)
     }
     if (lost.length > 0) this.#lost = [...this.#lost, ...lost].sort((a, b) => a.number - b.number)
+  }
+
+  /** Bytes that may still be copied though nothing is lost, where `sentBytes` were sent in all. */
+  budget(sentBytes: number): number {
+    return FREE_COPY_BYTES + sentBytes * COPY_SHARE - this.#bytes
   }
 
   /** What has to be sent again, before anything new. */
@@ -96,8 +106,7 @@ export class Copies {
     sentBytes: number,
     now: number,
   ): Copying | undefined {
-    const budget = FREE_COPY_BYTES + sentBytes * COPY_SHARE - this.#bytes
-    if (budget < MOST_PARCEL_BYTES) return undefined
+    if (this.budget(sentBytes) < MOST_PARCEL_BYTES) return undefined
     return this.#nextEarlier(views, retained, now) ?? this.#nextProbe(views, retained, now)
   }
 

@@ -178,10 +178,18 @@ export class Lane implements LaneView {
     return Math.max(head.dueAt, this.#lateSince) + this.meter.margin
   }
 
-  /** Its oldest parcel is late, so it is not what it was. */
-  late(now: number): void {
+  /** Its oldest parcel is late. Where another lane has got on since that was due, this one is not
+   *  what it was, and true is returned; where none has, it may be us who did not listen, and the
+   *  parcel is given as long again. */
+  late(others: Iterable<Lane>, now: number): boolean {
     this.#lateSince = now
-    this.meter.disbelieve(now)
+    const dueAt = this.flight.head?.dueAt ?? Infinity
+    for (const lane of others) {
+      if (lane === this || lane.#progressAt <= dueAt) continue
+      this.meter.disbelieve(now)
+      return true
+    }
+    return false
   }
 
   #expectedMs(bytes: number): number {

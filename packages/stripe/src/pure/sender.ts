@@ -154,13 +154,13 @@ export class Sender {
   }
 
   /** Lanes whose oldest parcel is late are not what they were: what is under way on them goes by
-   *  others as well, as far as copies may go. */
+   *  others as well, as far as copies may go, and the oldest parcel in any case. */
   rescue(now: number): void {
     if (this.#lanes.size < 2) return
     for (const lane of this.#lanes.values()) {
       if ((lane.lateAt ?? Infinity) > now) continue
-      lane.late(now)
-      this.#copies.giveUp(lane)
+      if (!lane.late(this.#lanes.values(), now)) continue
+      this.#copies.giveUp(lane, this.#copies.budget(this.#sentBytes))
     }
   }
 

@@ -1,0 +1,93 @@
+// The code in README.md and docs/writing-a-pipe.md does what they say: each block is taken out and
+// run, with the real packages.
+
+import * as events from 'node:events'
+import { readFileSync } from 'node:fs'
+import { runInThisContext } from 'node:vm'
+import * as zlib from 'node:zlib'
+import * as testkit from '@striper/testkit'
+import * as striper from 'striper'
+import { connect, listen, type TcpServer } from 'striper'
+import ts from 'typescript'
+import * as vitest from 'vitest'
+import { expect, test } from 'vitest'
+
+const modules: Record<string, unknown> = {
+  striper,
+  '@striper/testkit': testkit,
+  'node:events': events,
+  'node:zlib': zlib,
+  vitest,
+}
+
+const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
+const blocksOf = (path: string) =>
+  [...read(path).matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!)
+
+type Run = (require: (name: string) => unknown, exports: object, log: object) => Promise<unknown>
+
+/** Runs code that imports what `modules` has; resolves with what it returns, and what it printed. */
+async function run(code: string): Promise<{ returned: unknown; printed: string[] }> {
+  const options = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 }
+  const js = ts.transpileModule(code, { compilerOptions: options }).outputText
+  const body = `(async (require, exports, console) => {${js}})`
+  const printed: string[] = []
+  const log = (line: string) => printed.push(line)
+  const returned = await (runInThisContext(body) as Run)(name => modules[name], {}, { log })
+  return { returned, printed }
+}
+
+/** Runs a block whose servers are to be had by name. */
+async function serve(code: string, name: string): Promise<TcpServer> {
+  return (await run(`${code}\nreturn ${name}`)).returned as TcpServer
+}
+
+const local = (port: number) => ({ host: '127.0.0.1', port })
+const echo = () => listen(local(0), pipe => pipe.pipe(pipe))
+
+/** What comes back from there. */
+async function answer(port: number, question: Buffer): Promise<Buffer> {
+  const pipe = connect(local(port))
+  pipe.end(question)
+  const chunks: Buffer[] = []
+  for await (const chunk of pipe) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+const [relay = '', exit = '', entry = ''] = blocksOf('README.md')
+const question = Buffer.alloc(300_000, 'question')
+
+test('the relay of README.md relays', async () => {
+  const target = await echo()
+  const code = relay.replace('port: 55555', 'port: 0').replace('port: 22', `port: ${target.port}`)
+  const server = await serve(code, 'server')
+  expect(await answer(server.port, question)).toEqual(question)
+  await Promise.all([server.close(), target.close()])
+})
+
+test('the striping proxy of README.md carries a conversation', async () => {
+  const target = await echo()
+  const exitCode = exit.replace('port: 7000', 'port: 0').replace('port: 80', `port: ${target.port}`)
+  const far = await serve(exitCode, 'exit')
+  const entryCode = entry.replace('port: 8080', 'port: 0')
+  const toExit = `host: '127.0.0.1', port: ${far.port}`
+  const near = await serve(entryCode.replace("host: 'exit.example', port: 7000", toExit), 'entry')
+  expect(await answer(near.port, question)).toEqual(question)
+  await Promise.all([near.close(), far.close(), target.close()])
+})
+
+const [toy = '', codec = '', suite = '', ownTests = ''] = blocksOf('docs/writing-a-pipe.md')
+
+test('the toy layer of docs/writing-a-pipe.md prints what it is said to print', async () => {
+  const { printed } = await run(toy)
+  expect(printed.map(line => line.replace(/#\d+/, '#2'))).toEqual(['inverted(memory#2): Hello'])
+})
+
+test('the codec of docs/writing-a-pipe.md is that of examples/stack.ts', () => {
+  const example = read('examples/stack.ts')
+  const withoutImports = codec.replace(/^import .*\n/gm, '').trim()
+  for (const part of withoutImports.split('\n\n')) expect(example).toContain(part)
+})
+
+// Declares the suite of the document, and its tests, as tests of this file.
+await run([codec, suite, ownTests].join('\n'))
