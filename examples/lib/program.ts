@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE_OPTIONS = ['--import', 'tsx', '--conditions=@striper/source']
 
 export class Program {
+  readonly name: string
   /** Its exit code, when it has ended; null where a signal ended it. */
   readonly exit: Promise<number | null>
   /** What it has printed on stdout. */
@@ -20,6 +21,7 @@ export class Program {
 
   /** Starts `examples/<name>.ts`, which does not outlive this process. */
   constructor(name: string, ...args: string[]) {
+    this.name = name
     const child = spawn(process.execPath, [...NODE_OPTIONS, `examples/${name}.ts`, ...args], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -70,4 +72,13 @@ export class Program {
     this.signal('SIGINT')
     return this.exit
   }
+}
+
+/** Does what needs these programs: rejects as soon as one of them ends meanwhile, with what it said. */
+export async function needing<T>(programs: readonly Program[], work: Promise<T>): Promise<T> {
+  const ends = programs.map(async program => {
+    const code = await program.exit
+    throw new Error(`${program.name} ended meanwhile, exit code ${code}\n${program.errors}`)
+  })
+  return Promise.race([work, ...ends])
 }

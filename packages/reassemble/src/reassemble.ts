@@ -13,6 +13,7 @@ import type { Layer, ParcelPipe } from '@striper/core'
 import { Incoming } from './pure/incoming.ts'
 import { Outgoing } from './pure/outgoing.ts'
 import {
+  BLOCKED,
   CREDIT,
   DATA,
   decode,
@@ -145,6 +146,8 @@ export class ReassemblePipe extends PipeBase<'bytes'> {
       if (bytes === undefined) break
       lower.write([encodeHeader(DATA, offset), ...bytes])
     }
+    const blocked = lower.writableNeedDrain ? undefined : outgoing.takeBlocked()
+    if (blocked !== undefined) lower.write(encodeHeader(BLOCKED, blocked))
     if (outgoing.queued > 0) return
     const held = this.#held
     this.#held = undefined
@@ -167,7 +170,8 @@ export class ReassemblePipe extends PipeBase<'bytes'> {
       const parcel = decode(message)
       if (parcel.type === DATA) this.#incoming.data(parcel.offset, parcel.bytes)
       else if (parcel.type === END) this.#incoming.end(parcel.offset)
-      else this.#outgoing.credit(parcel.offset)
+      else if (parcel.type === CREDIT) this.#outgoing.credit(parcel.offset)
+      else if (this.#wanted) this.#incoming.blocked(parcel.offset)
       if (parcel.type === CREDIT) this.#pump()
       else this.#release()
     } catch (error) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CREDIT, DATA, decode, encodeHeader, END } from '../src/pure/wire.ts'
+import { BLOCKED, CREDIT, DATA, decode, encodeHeader, END } from '../src/pure/wire.ts'
 
 const LARGEST = Number.MAX_SAFE_INTEGER
 
@@ -22,7 +22,7 @@ test('a message of every other type, at every length, is a protocol error', () =
     for (let length = 0; length <= 20; length++) {
       const message = Buffer.alloc(length)
       if (length > 0) message[0] = type
-      const fits = length === 9 && (type === CREDIT || type === END)
+      const fits = length === 9 && (type === CREDIT || type === END || type === BLOCKED)
       if (fits || (length >= 9 && type === DATA)) expect(decode(message).type).toBe(type)
       else expect(() => decode(message)).toThrow(malformed)
     }

@@ -7,7 +7,15 @@
 
 import { logger, type MessagePipe, PipeError } from '@striper/core'
 import { checkedProperties, type LaneProperties } from './options.ts'
-import { decode, encodeAbort, encodeHello, HELLO, type Hello, NO_SESSION } from './pure/wire.ts'
+import {
+  decode,
+  encodeAbort,
+  encodeHello,
+  FINISHED,
+  HELLO,
+  type Hello,
+  NO_SESSION,
+} from './pure/wire.ts'
 
 const log = logger('stripe')
 
@@ -16,8 +24,8 @@ export const LANE_MESSAGE_BYTES = 65 * 1024
 
 /** Who is told what becomes of lanes. */
 export interface LaneEvents {
-  /** A lane is up. `limit` is the credit that the far end's HELLO states, where it came first. */
-  up(number: number, lane: MessagePipe, limit: number | undefined): void
+  up(number: number, lane: MessagePipe): void
+  /** A message came on a lane that is up. At each end the first is the far end's HELLO. */
   message(number: number, message: Buffer): void
   drained(number: number): void
   /** A lane is gone; `number` is undefined where it never was up. Once for each lane. */
@@ -127,7 +135,7 @@ export class LanePipes {
     const { session, limit } = this.#init
     const hello = { mayOpen: !this.#welcomed, lane: this.#next++, session, limit }
     lane.write(encodeHello(hello))
-    this.#up(lane, hello.lane, undefined)
+    this.#up(lane, hello.lane)
   }
 
   /** The first message of a lane that the far end dialled. */
@@ -150,10 +158,11 @@ export class LanePipes {
       return
     }
     lane.write(encodeHello({ ...hello, mayOpen: false, limit: this.#init.limit }))
-    this.#up(lane, hello.lane, hello.limit)
+    this.#up(lane, hello.lane)
+    this.#events.message(hello.lane, encodeHello(hello))
   }
 
-  #up(lane: MessagePipe, number: number, limit: number | undefined): void {
+  #up(lane: MessagePipe, number: number): void {
     this.#numbers.set(lane, number)
     this.#pipes.set(number, lane)
     lane.on('data', (message: Buffer) => {
@@ -166,7 +175,7 @@ export class LanePipes {
       if (!lane.writableEnded) lane.end()
     })
     log('%s: lane %d up, %s', this.#init.label, number, lane.label)
-    this.#events.up(number, lane, limit)
+    this.#events.up(number, lane)
   }
 
   #down(lane: MessagePipe): void {
@@ -184,7 +193,8 @@ export function readHello(message: Buffer): Hello {
   throw new PipeError('ERR_PIPE_PROTOCOL', `began with a message of type ${decoded.type}`)
 }
 
-/** What to answer on a lane whose session is not there. */
-export function refusal(): Buffer {
-  return encodeAbort(NO_SESSION, '')
+/** What to answer on a lane whose session is not there: it never was, or it failed; or it is over,
+ *  and all is well. */
+export function refusal(finished: boolean): Buffer {
+  return encodeAbort(finished ? FINISHED : NO_SESSION, '')
 }

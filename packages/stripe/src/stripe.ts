@@ -65,7 +65,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     const { limit } = this.#core
     const init = { label: this.label, session, dials: role === 'dial', limit }
     this.#lanes = new LanePipes(init, {
-      up: (number, lane, credit) => this.#laneUp(number, lane, credit),
+      up: (number, lane) => this.#laneUp(number, lane),
       message: (number, message) => {
         this.#core.receive(number, message, performance.now())
         this.#flush()
@@ -98,7 +98,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     this.#core.mode.redundant = redundant
   }
 
-  /** About 10 ms of the slowest lane worth using, 4 to 64 KiB, and room for headers. */
+  /** About 10 ms of the slowest lane worth using, 8 to 64 KiB, and room for headers. */
   get preferredMessageBytes(): number {
     return Math.min(this.#core.parcelBytes + HEADERS_BYTES, this.maxMessageBytes)
   }
@@ -184,8 +184,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     this.#lanes.close(complete ? FAREWELL_MS : ABORT_MS, () => done(error))
   }
 
-  #laneUp(number: number, lane: MessagePipe, credit: number | undefined): void {
-    const up = this.#core.laneUp(number, lane.label, performance.now(), credit)
+  #laneUp(number: number, lane: MessagePipe): void {
+    const up = this.#core.laneUp(number, lane.label, performance.now())
     Object.assign(up, this.#lanes.propertiesOf(lane))
     this.emit('laneUp', lane)
     this.#open()

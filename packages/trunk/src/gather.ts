@@ -16,6 +16,14 @@ const log = logger('gather')
 const OVER_MS = 60_000
 const MOST_OVER = 10_000
 
+/** What is remembered of a session that is over. */
+interface Memory {
+  /** When it may be forgotten. */
+  readonly until: number
+  /** Whether all had arrived, both ways: its peer may not know yet. */
+  readonly finished: boolean
+}
+
 export interface GatherOptions {
   /** What stands between a lane's bytes and its messages: `bytes => stack(bytes, frame())`. */
   layers: (bytes: BytePipe) => MessagePipe
@@ -40,7 +48,7 @@ export function gather(options: GatherOptions): Gatherer {
 export class Gatherer {
   readonly #options: GatherOptions
   readonly #sessions = new Map<string, StripePipe>()
-  readonly #over = new Map<string, number>() // id → when it may be forgotten; the oldest first
+  readonly #over = new Map<string, Memory>() // by id; the oldest first
   readonly #strangers = new Set<BytePipe>()
 
   constructor(options: GatherOptions) {
@@ -97,7 +105,7 @@ export class Gatherer {
       }
       const session = this.#sessions.get(key(id)) ?? (hello.mayOpen ? this.#open(id) : undefined)
       if (session) this.#join(session, lane, hello)
-      else this.#refuse(lane, 'no such session')
+      else this.#refuse(lane, id, 'no such session')
       return session !== undefined
     } catch (error) {
       lane.destroy(PipeError.from(error, lane.label))
@@ -119,28 +127,29 @@ export class Gatherer {
     this.#sessions.set(key(id), session)
     session.once('close', () => {
       this.#sessions.delete(key(id))
-      this.#remember(key(id))
+      const finished = session.readableEnded && session.writableFinished
+      this.#remember(key(id), finished)
     })
     onSession(session)
     return session
   }
 
-  #refuse(lane: MessagePipe, why: string): void {
+  #refuse(lane: MessagePipe, id: Buffer, why: string): void {
     log('%s: refused, %s', lane.label, why)
     lane.resume() // to its end
-    lane.end(refusal())
+    lane.end(refusal(this.#over.get(key(id))?.finished ?? false))
   }
 
-  #remember(id: string): void {
-    this.#over.set(id, performance.now() + OVER_MS)
-    for (const [each, until] of this.#over) {
+  #remember(id: string, finished: boolean): void {
+    this.#over.set(id, { until: performance.now() + OVER_MS, finished })
+    for (const [each, { until }] of this.#over) {
       if (this.#over.size <= MOST_OVER && until > performance.now()) return
       this.#over.delete(each)
     }
   }
 
   #wasOver(id: string): boolean {
-    return (this.#over.get(id) ?? 0) > performance.now()
+    return (this.#over.get(id)?.until ?? 0) > performance.now()
   }
 }
 

@@ -116,3 +116,19 @@ test('as many lanes as allowed, and not one more, until one has gone', async () 
   expect(session.lanes.map(({ number }) => number)).toEqual([1, 3])
   gatherer.destroy()
 })
+
+test('a session whose last words were lost ends well for the end that dials again', async () => {
+  const { near, far, gatherer } = joined({ lanes: 1 })
+  const session = await far
+  session.resume()
+  near.resume()
+  near.end(Buffer.from('all there is'))
+  await new Promise(resolve => session.once('end', resolve))
+  session.end()
+  // The far end is done when it hears that its END arrived. Its farewell, with the ACK of ours,
+  // is lost with the lane.
+  session.once('finish', () => near.below[0]?.below[0]?.destroy())
+  await Promise.all([closed(session), settled(near)])
+  expect(near.writableFinished).toBe(true)
+  expect(gatherer.sessions).toEqual([])
+})

@@ -24,9 +24,10 @@ export class Incoming {
   #furthest = 0 // offset after the last byte that came
   #end: number | undefined
   #peakHeldBytes = 0
+  #grownAt = 0 // a writer that was blocked below this knows nothing of the window as it is
 
   /** `windowBytes` is what may wait here at most, in bytes, at least INITIAL_CREDIT. The window
-   *  begins smaller, and doubles when the reader waits while the writer has used its credit. */
+   *  begins smaller, and doubles when the writer is blocked while the reader waits. */
   constructor(windowBytes: number) {
     this.#maxWindow = windowBytes
     this.#window = Math.min(windowBytes, FIRST_WINDOW_BYTES)
@@ -94,12 +95,17 @@ export class Incoming {
     return bytes
   }
 
-  /** The reader wants more, and there is nothing in order for it. Where the writer has used its
-   *  credit meanwhile, it is the window that both wait for, and it grows. */
+  /** The reader wants more, and there is nothing in order for it. */
   wanting(): void {
     this.#peakHeldBytes = Math.max(this.#peakHeldBytes, this.#heldBytes)
-    const used = this.#furthest >= this.#limit - this.#window / 8
-    if (used) this.#window = Math.min(this.#window * 2, this.#maxWindow)
+  }
+
+  /** The writer had used the credit up to `limit`, while the reader wanted more: it is the window
+   *  that both wait for, and it grows. It grows once for each time that the writer uses it. */
+  blocked(limit: number): void {
+    if (limit < this.#grownAt) return
+    this.#window = Math.min(this.#window * 2, this.#maxWindow)
+    this.#grownAt = this.#limit + 1
   }
 
   /** New credit worth telling the peer, or undefined. Telling it is then the caller's duty. */

@@ -13,6 +13,7 @@ export class Outgoing {
   readonly #queue = new ByteQueue()
   #sent = 0
   #limit = INITIAL_CREDIT
+  #blockedAt: number | undefined
 
   /** Bytes that are not sent yet. */
   get queued(): number {
@@ -24,9 +25,12 @@ export class Outgoing {
     return this.#sent
   }
 
-  /** Whether there is something to send and no credit for it. */
-  get starved(): boolean {
-    return this.#queue.length > 0 && this.#sent >= this.#limit
+  /** The limit that keeps what is queued from being sent, if that is so; each limit once. */
+  takeBlocked(): number | undefined {
+    if (this.#queue.length === 0 || this.#sent < this.#limit) return undefined
+    if (this.#blockedAt === this.#limit) return undefined
+    this.#blockedAt = this.#limit
+    return this.#limit
   }
 
   write(chunk: Buffer): void {

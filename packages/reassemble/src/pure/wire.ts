@@ -1,8 +1,9 @@
-// The messages of reassembly: three, all big-endian, each one message of the pipe below.
+// The messages of reassembly: four, all big-endian, each one message of the pipe below.
 //
 //   DATA    0x01  offset u64  bytes…     the bytes of the stream from `offset` on
 //   CREDIT  0x02  limit  u64             the writer may send the bytes before offset `limit`
 //   END     0x03  offset u64             the stream ends at `offset`
+//   BLOCKED 0x04  limit  u64             the writer has more to send than `limit` lets it
 //
 // They may arrive in any order. An integer is at most 2^53 - 1.
 
@@ -11,6 +12,7 @@ import { PipeError } from '@striper/core'
 export const DATA = 1
 export const CREDIT = 2
 export const END = 3
+export const BLOCKED = 4
 
 export const HEADER_BYTES = 9
 
@@ -19,9 +21,9 @@ export const INITIAL_CREDIT = 64 * 1024
 
 export type ChannelMessage =
   | { type: typeof DATA; offset: number; bytes: Buffer }
-  | { type: typeof CREDIT | typeof END; offset: number }
+  | { type: typeof CREDIT | typeof END | typeof BLOCKED; offset: number }
 
-/** The header of a DATA, or a whole CREDIT or END. */
+/** The header of a DATA, or all of another message. */
 export function encodeHeader(type: number, offset: number): Buffer {
   const header = Buffer.allocUnsafe(HEADER_BYTES)
   header[0] = type
@@ -30,14 +32,15 @@ export function encodeHeader(type: number, offset: number): Buffer {
   return header
 }
 
-/** Reads a message; throws ERR_PIPE_PROTOCOL where it is none of the three. */
+/** Reads a message; throws ERR_PIPE_PROTOCOL where it is none of the four. */
 export function decode(message: Buffer): ChannelMessage {
   if (message.length < HEADER_BYTES) throw malformed(`message of ${message.length} bytes`)
   const offset = message.readUInt32BE(1) * 2 ** 32 + message.readUInt32BE(5)
   if (!Number.isSafeInteger(offset)) throw malformed('offset beyond 2^53 - 1')
   const type = message[0]
   if (type === DATA) return { type, offset, bytes: message.subarray(HEADER_BYTES) }
-  if (type !== CREDIT && type !== END) throw malformed(`message of type ${type}`)
+  if (type !== CREDIT && type !== END && type !== BLOCKED)
+    throw malformed(`message of type ${type}`)
   if (message.length > HEADER_BYTES) throw malformed(`message of type ${type} is too long`)
   return { type, offset }
 }

@@ -75,14 +75,11 @@ export class StripeCore {
     return this.#receiver.limit
   }
 
-  /** A lane is open; `limit` is the credit that the far end's HELLO stated, where it came first.
-   *  Throws a RangeError where the number is taken. */
-  laneUp(number: number, label: string, now: number, limit = 0): Lane {
+  /** A lane is open. Throws a RangeError where its number is taken. */
+  laneUp(number: number, label: string, now: number): Lane {
     if (this.#lanes.has(number)) throw new RangeError(`lane ${number} is there already`)
     const lane = new Lane(number, label, now)
     this.#lanes.set(number, lane)
-    this.#noLaneSince = undefined
-    this.#sender.credit(limit)
     this.#ping(lane, now)
     this.#receiver.ackNow(now) // what was said on lanes that are gone may never have been heard
     return lane
@@ -94,8 +91,9 @@ export class StripeCore {
     if (lane === undefined) return
     this.#lanes.delete(number)
     this.#sender.lost(lane)
-    if (this.#lanes.size === 0) this.#noLaneSince = now
-    else this.#receiver.ackNow(now)
+    // A lane counts once something was heard on it: what takes connections may not be the far end.
+    if (![...this.#lanes.values()].some(each => each.heard)) this.#noLaneSince ??= now
+    this.#receiver.ackNow(now)
   }
 
   /** The pipe of a lane is full, or has drained. */
@@ -150,7 +148,8 @@ export class StripeCore {
   receive(number: number, message: Buffer, now: number): void {
     const lane = this.#lanes.get(number)
     if (lane === undefined || this.#over) return
-    lane.heardAt = now
+    lane.hear(now)
+    this.#noLaneSince = undefined
     if (lane.spent) this.leave(number)
     try {
       this.#take(lane, wire.decode(message), now)
@@ -165,8 +164,7 @@ export class StripeCore {
   /** When to call tick(), in ms; undefined while there is nothing to wait for. */
   get deadline(): number | undefined {
     if (this.#over) return undefined
-    if (this.#noLaneSince !== undefined) return this.#noLaneSince + this.#noLaneTimeoutMs
-    let first = Infinity
+    let first = (this.#noLaneSince ?? Infinity) + this.#noLaneTimeoutMs
     for (const lane of this.#lanes.values()) {
       first = Math.min(first, lane.suspectAt ?? Infinity, checkAt(lane, this.#lanes))
       if (this.#lanes.size > 1) first = Math.min(first, lane.lateAt ?? Infinity)
@@ -249,6 +247,7 @@ export class StripeCore {
         lane.state = 'leaving'
         return
       case wire.ABORT:
+        if (message.code === wire.FINISHED && this.#receiver.ended) return this.#sender.allArrived()
         this.#fail(wire.aborted(message.code, message.reason))
     }
   }

@@ -11,6 +11,9 @@ import { Meter, type Stamp } from './meter.ts'
 import type { LaneView } from './schedule.ts'
 import type { END, PARCEL } from './wire.ts'
 
+/** A lane that was found late, and has not got over it, is looked at again after so long, in ms. */
+const AGAIN_MS = 300
+
 /**
  * - `proving`: silent until just now; one parcel at a time until one is acknowledged.
  * - `working`: takes what it has room for.
@@ -57,6 +60,7 @@ export class Lane implements LaneView {
   received = 0
   receivedAt = 0 // when the last numbered message came
   heardAt: number
+  heard = false // whether the far end has ever said anything on it
   ackDue = false // whether the next ACK names this lane
   pingedAt = -Infinity
   pongDue: number | undefined // the token of a PING that waits for its answer
@@ -107,6 +111,12 @@ export class Lane implements LaneView {
     if (this.blocked || this.standby || this.spent) return false
     if (this.state === 'proving') return this.flight.length === 0
     return this.state === 'working' && this.inFlight < this.room
+  }
+
+  /** The far end said something on it. */
+  hear(now: number): void {
+    this.heard = true
+    this.heardAt = now
   }
 
   pinged(token: number, now: number): void {
@@ -175,7 +185,8 @@ export class Lane implements LaneView {
   get lateAt(): number | undefined {
     const { head } = this.flight
     if (head === undefined || head.dueAt === Infinity || this.state !== 'working') return undefined
-    return Math.max(head.dueAt, this.#lateSince) + this.meter.margin
+    if (head.dueAt < this.#lateSince) return this.#lateSince + AGAIN_MS
+    return head.dueAt + this.meter.margin
   }
 
   /** Its oldest parcel is late. Where another lane has got on since that was due, this one is not

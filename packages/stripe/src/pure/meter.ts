@@ -17,7 +17,7 @@ const SLACK_MS = 20
 /** What a lane did of late, when it is found to be slower than it was, is what it did in so long */
 const RECENT_MS = 300
 const PARCEL_MS = 10
-const LEAST_PARCEL_BYTES = 4 * 1024
+const LEAST_PARCEL_BYTES = 8 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
 /** Bytes a ms: a lane that did nothing of late is believed to do this, and not nothing. */
 const LEAST_RATE = 0.1
@@ -42,6 +42,7 @@ export class Meter {
   #delivered = 0
   #deliveredAt: number
   #firstSentAt: number
+  #wasFull = false // whether the rate was measured when there was enough to send
   #limitedUntil = 0 // of #delivered: what was sent before this was all there was to send
   #recent: { at: number; delivered: number }[] = [] // of the last RECENT_MS, a few of them
   #srtt: number | undefined
@@ -52,9 +53,12 @@ export class Meter {
     this.#firstSentAt = now
   }
 
-  /** Bytes a ms; undefined while nothing is known. */
+  /** Bytes a ms; undefined while nothing is known. As long as the lane was never full, nothing but a
+   *  lower bound is known, and it is trusted with what a new lane may take each round trip. */
   get rate(): number | undefined {
-    return this.#rate.value
+    const { value } = this.#rate
+    if (value === undefined || this.#wasFull || this.rtt === undefined) return value
+    return Math.max(value, FIRST_ROOM_BYTES / this.rtt)
   }
 
   /** The least round trip of late, in ms; undefined while nothing is known. */
@@ -72,10 +76,13 @@ export class Meter {
     return Math.max(250, 2 * (this.#srtt ?? 250) + 4 * this.#rttvar)
   }
 
-  /** The size of parcels that suits the lane: about 10 ms of it, 4 to 64 KiB. */
+  /** The size of parcels that suits the lane: about 10 ms of it, 8 to 64 KiB. */
   get parcelBytes(): number {
     const { rate } = this
-    if (rate === undefined) return FIRST_ROOM_BYTES
+    // A lower bound makes no parcels small: small ones cost more, and so confirm it.
+    if (rate === undefined || (!this.#wasFull && rate * PARCEL_MS < FIRST_ROOM_BYTES)) {
+      return FIRST_ROOM_BYTES
+    }
     return Math.min(Math.max(Math.floor(rate * PARCEL_MS), LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
   }
 
@@ -119,6 +126,7 @@ export class Meter {
     const interval = Math.max(sending, acking, this.#rtt.value ?? 0, 0.01)
     const sample = (this.#delivered - stamp.delivered) / interval
     if (stamp.limited && sample < (this.#rate.value ?? 0)) return
+    this.#wasFull ||= !stamp.limited
     const window = Math.max(LEAST_RATE_WINDOW_MS, RATE_WINDOW_ROUNDS * (this.#rtt.value ?? 0))
     this.#rate.add(sample, now, window)
   }

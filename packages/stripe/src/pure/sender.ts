@@ -19,7 +19,7 @@ const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
 
 /** A lane with less than this share of the fastest one's rate does not make parcels small. */
-const WORTH_USING = 1 / 20
+const WORTH_USING = 1 / 10
 /** The size of parcels before any lane is known, in bytes. */
 const FIRST_PARCEL_BYTES = 16 * 1024
 
@@ -133,6 +133,11 @@ export class Sender {
       if (parcel) this.#arrived(parcel)
     }
     this.credit(ack.limit)
+  }
+
+  /** The far end has everything: it said so by other means than an ACK. */
+  allArrived(): void {
+    for (const parcel of this.#retained.values()) this.#arrived(parcel)
   }
 
   /** So many bytes of parcels may be sent in all. What was granted is not taken back. */

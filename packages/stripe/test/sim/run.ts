@@ -181,7 +181,10 @@ class Sim {
     const { limit } = accepting.core
     accepting.lines.set(number, connection.lines[1])
     connection.lines[1].send(encodeHello({ ...first.hello, limit }))
-    accepting.run((core, now) => core.laneUp(number, `lane ${number}`, now, first.hello.limit))
+    accepting.run((core, now) => {
+      core.laneUp(number, `lane ${number}`, now)
+      core.receive(number, message, now)
+    })
   }
 
   #to(end: SimEnd, number: number, message: Buffer): void {

@@ -1,0 +1,154 @@
+// The lab: wan.c, a wide-area network between two namespaces of this machine, wan-s with the
+// senders and wan-c with the receivers.
+//
+// Everything hangs on this process: wan takes its namespaces down when its standard input ends, and
+// the ends are killed when this process exits, whatever the reason.
+
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { release, tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Where } from './ends.ts'
+import type { Field, Network } from './network.ts'
+import type { Contender } from './rows.ts'
+
+const SOURCE = fileURLToPath(new URL('wan.c', import.meta.url))
+const CONGESTION_CONTROL = process.env['WAN_CC'] ?? 'cubic'
+const MPTCP_SWITCH = '/proc/sys/net/mptcp/enabled'
+const IN_SERVER = ['ip', 'netns', 'exec', 'wan-s']
+const IN_CLIENT = ['ip', 'netns', 'exec', 'wan-c']
+const NAMESPACES = ['wan-c', 'wan-s'] as const
+
+/** A name that one process at a time may have, and that ends with it. */
+const CLAIM = '\0striper-wan'
+
+/** Why there can be no lab here, by name; undefined where there can, and this process then has the
+ *  right to it. */
+export async function labObstacle(): Promise<string | undefined> {
+  const missing: string[] = []
+  if (process.getuid?.() !== 0) missing.push('not root')
+  for (const program of ['ip', 'cc']) if (!onPath(program)) missing.push(`no ${program}`)
+  if (!existsSync('/dev/net/tun')) missing.push('no /dev/net/tun')
+  if (missing.length > 0) return missing.join(', ')
+  // The device is there for as long as a wan holds it.
+  const other = spawnSync('ip', ['-n', 'wan-c', 'link', 'show', 'w0'], { stdio: 'ignore' })
+  const free = other.status !== 0 && (await claim())
+  return free ? undefined : 'another lab is running'
+}
+
+async function claim(): Promise<boolean> {
+  const server = createServer().unref()
+  try {
+    await once(server.listen(CLAIM), 'listening')
+    return true
+  } catch {
+    return false // somebody has it
+  }
+}
+
+export class Lab implements Network {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'striper-wan-'))
+  readonly #program = join(this.#folder, 'wan')
+  readonly #noMptcp = mptcpObstacle()
+
+  /** Compiles the lab. */
+  constructor() {
+    process.once('exit', () => rmSync(this.#folder, { recursive: true, force: true }))
+    execFileSync('cc', ['-O2', '-o', this.#program, SOURCE])
+  }
+
+  get title(): string {
+    return `lab in namespaces, Linux ${release()}, TCP ${CONGESTION_CONTROL}`
+  }
+
+  refuses(): undefined {
+    return undefined
+  }
+
+  lacks(contender: Contender): string | undefined {
+    return contender === 'mptcp' ? this.#noMptcp : undefined
+  }
+
+  async open(links: readonly string[]): Promise<Field> {
+    const env = { ...process.env, WAN_CC: CONGESTION_CONTROL }
+    const wan = spawn(this.#program, links, { stdio: ['pipe', 'pipe', 'inherit'], env })
+    wan.stdin.on('error', () => undefined) // its exit tells
+    await standing(wan)
+    for (const name of NAMESPACES) prepare(name)
+    if (this.#noMptcp === undefined) addSubflows(links.length)
+    return {
+      lane: link => ({ host: `10.77.${link}.254`, from: `10.77.${link}.1` }),
+      change: (link, to) => wan.stdin.write(`${link} ${to}\n`),
+      where,
+      close: async () => {
+        if (wan.exitCode !== null || wan.signalCode !== null) return
+        wan.stdin.end()
+        await once(wan, 'exit')
+      },
+    }
+  }
+}
+
+/** Waits for 'ready', and reads away what it says later. */
+async function standing(wan: ChildProcess): Promise<void> {
+  const exited = once(wan, 'exit').then(([code]) => {
+    throw new Error(`wan exited with ${code} before it was ready`)
+  })
+  exited.catch(() => undefined) // in time it is meant to
+  const lines = createInterface({ input: wan.stdout! })
+  const ready = new Promise<void>(resolve => {
+    lines.on('line', line => {
+      if (line === 'ready') resolve()
+    })
+  })
+  await Promise.race([ready, exited])
+}
+
+/** Connections learn nothing from those before them: each pass is the first. */
+function prepare(namespace: string): void {
+  const set = ['sysctl', '-qw', 'net.ipv4.tcp_no_metrics_save=1']
+  execFileSync('ip', ['netns', 'exec', namespace, ...set])
+}
+
+/** Lets MPTCP have a subflow on each link; the first is the connection itself. */
+function addSubflows(count: number): void {
+  for (const name of NAMESPACES) {
+    const limits = ['limits', 'set', 'subflow', '8', 'add_addr_accepted', '8']
+    execFileSync('ip', ['-n', name, 'mptcp', ...limits])
+  }
+  for (let link = 1; link < count; link++) {
+    const endpoint = ['endpoint', 'add', `10.77.${link}.1`, 'dev', `w${link}`, 'subflow']
+    execFileSync('ip', ['-n', 'wan-c', 'mptcp', ...endpoint])
+  }
+}
+
+function where(contender: Contender): Where {
+  const program = contender === 'mptcp' ? ['mptcpize', 'run'] : []
+  return {
+    sender: [...IN_SERVER, ...program],
+    receiver: [...IN_CLIENT, ...program],
+    host: '0.0.0.0',
+  }
+}
+
+function mptcpObstacle(): string | undefined {
+  if (!existsSync(MPTCP_SWITCH)) return 'not in this kernel'
+  if (readFileSync(MPTCP_SWITCH, 'utf8').trim() !== '1') return 'net.mptcp.enabled is 0'
+  if (!onPath('mptcpize')) return 'no mptcpize'
+  return undefined
+}
+
+function onPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some(folder => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false // not in this one
+    }
+  })
+}
