@@ -37,7 +37,10 @@ async function converse(how: How, ask: Ask): Promise<Pass> {
   if (session) record.watch(session, pipe)
   pipe.on('error', error => console.error(`${how}: ${error.message}`))
   const closed = once(pipe, 'close')
-  const over = setTimeout(() => pipe.destroy(), ask.seconds * 1000)
+  const over = setTimeout(() => {
+    record.arrived(0) // ends the last gap; closing takes its own time
+    pipe.destroy()
+  }, ask.seconds * 1000)
   if (ask.reset && session) resetLane(session, ask.reset)
 
   const task: Task = { id: ask.id, answerBytes: ask.questions?.bytes ?? 0 }
@@ -48,7 +51,6 @@ async function converse(how: How, ask: Ask): Promise<Pass> {
   }
   await closed
   clearTimeout(over)
-  record.arrived(0) // ends the last gap
   return record.pass
 }
 
@@ -119,6 +121,7 @@ class Record {
     const at = performance.now() - this.#started
     const ms = at - this.#last
     if (ms > GAP_MS) this.pass.gaps.push({ at: this.#last, ms })
+    if (process.env["TRACE"] && ms > 120) console.error(`striper ${(at / 1000).toFixed(2)} s: GAP ${ms.toFixed(0)} ms`)
     this.#last = at
     const bin = Math.floor(at / BIN_MS)
     if (bin < this.pass.bins.length) this.pass.bins[bin]! += bytes

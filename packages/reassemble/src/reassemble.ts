@@ -30,7 +30,7 @@ const LARGEST_WINDOW_BYTES = 1024 * 1024 * 1024
 
 export interface ReassembleOptions {
   /** What may wait at this end, for its reader or for bytes before it, at most, in bytes: 64 KiB to
-   *  1 GiB, default 16 MiB. The window begins with 1 MiB and grows as the network needs. The stream
+   *  1 GiB, default 16 MiB. The window begins with 4 MiB and grows as the network needs. The stream
    *  is no faster than the window for each round trip. */
   windowBytes?: number
 }

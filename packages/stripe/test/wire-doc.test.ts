@@ -62,10 +62,12 @@ function words(bytes: Buffer): string {
   }
 }
 
+const STREAM_NAMES = { [stream.CREDIT]: 'CREDIT', [stream.END]: 'END', [stream.BLOCKED]: 'BLOCKED' }
+
 function streamWords(bytes: Buffer): string {
   const message = stream.decode(bytes)
   if (message.type === stream.DATA) return `DATA ${message.offset} '${String(message.bytes)}'`
-  return `${message.type === stream.CREDIT ? 'CREDIT' : 'END'} ${message.offset}`
+  return `${STREAM_NAMES[message.type]} ${message.offset}`
 }
 
 test('each line of the sessions in docs/wire.md is what the document says it is', async () => {

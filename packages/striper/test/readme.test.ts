@@ -1,5 +1,5 @@
-// The code in README.md and docs/writing-a-pipe.md does what they say: each block is taken out and
-// run, with the real packages.
+// The code in README.md, docs/writing-a-pipe.md and docs/striping.md does what they say: each block
+// is taken out and run, with the real packages.
 
 import * as events from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -26,7 +26,7 @@ const blocksOf = (path: string) =>
 
 type Run = (require: (name: string) => unknown, exports: object, log: object) => Promise<unknown>
 
-/** Runs code that imports what `modules` has; resolves with what it returns, and what it printed. */
+/** Runs code that imports what `modules` has; resolves with what it returned and printed. */
 async function run(code: string): Promise<{ returned: unknown; printed: string[] }> {
   const options = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 }
   const js = ts.transpileModule(code, { compilerOptions: options }).outputText
@@ -87,6 +87,12 @@ test('the codec of docs/writing-a-pipe.md is that of examples/stack.ts', () => {
   const example = read('examples/stack.ts')
   const withoutImports = codec.replace(/^import .*\n/gm, '').trim()
   for (const part of withoutImports.split('\n\n')) expect(example).toContain(part)
+})
+
+test('the schedule of docs/striping.md chooses as it is said to, and serves a stripe', async () => {
+  const [schedule = ''] = blocksOf('docs/striping.md')
+  const { printed } = await run(`${schedule}\nawait new Promise(done => near.on('close', done))`)
+  expect(printed).toEqual(['lane 1', 'Hello by the nearest lane'])
 })
 
 // Declares the suite of the document, and its tests, as tests of this file.

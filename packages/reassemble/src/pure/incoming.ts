@@ -10,7 +10,7 @@ import { compact, PipeError } from '@striper/core'
 import { INITIAL_CREDIT } from './wire.ts'
 
 /** Where a window begins, in bytes, unless it may not be as large. */
-const FIRST_WINDOW_BYTES = 1024 * 1024
+const FIRST_WINDOW_BYTES = 4 * 1024 * 1024
 /** Parcels that may wait out of order. A writer never has as many under way (docs/wire.md). */
 export const MAX_HELD_PARCELS = 16_384
 

@@ -44,6 +44,10 @@ export const roundRobin: Schedule = lanes => least(lanes, lane => lane.lastTurn,
 /** The same lane as long as it has room: the open one that had its turn last. */
 export const untilCongested: Schedule = lanes => least(lanes, lane => -lane.lastTurn, isOpen)
 
+/** What a lane with a tenth of all the lanes' rate may delay, in ms; one with less, less. */
+const SMOOTH_MS = 150
+const FULL_SHARE = 10
+
 /**
  * The lane that would deliver the parcel first. Where that one is full and there is little to send,
  * waiting for it beats a slower lane (ECF: Lim et al., CoNEXT 2017). Where there is always more,
@@ -56,7 +60,19 @@ export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
   if (first === undefined || first.open) return first
   if (!endless) return undefined
   const next = least(lanes, delivery, isOpen)
-  return next && delivery(next) - delivery(first) <= lagMs ? next : undefined
+  if (next === undefined) return undefined
+  return delivery(next) - delivery(first) <= Math.min(lagMs, bearableMs(next, lanes))
+    ? next
+    : undefined
+}
+
+/** How much later than by the best lane a parcel may come by this one, so that what comes in order
+ *  stays smooth: a lane that adds little may delay little. One that is far away is borne with
+ *  longer, or it could never be full. */
+function bearableMs({ rate = 0, rtt = 0 }: LaneView, lanes: readonly LaneView[]): number {
+  let rates = 0
+  for (const lane of lanes) rates += lane.rate ?? 0
+  return Math.max(SMOOTH_MS * Math.min(1, (FULL_SHARE * rate) / rates), 1.5 * rtt)
 }
 
 /** When a lane would deliver a parcel of `bytes`, in ms from now: after what is under way on it. Of
