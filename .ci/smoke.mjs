@@ -15,12 +15,17 @@ const ready = /127\.0\.0\.1:\d+/
 /** Each must exit with 0 by itself; or, where it has an `until`, print what matches it and then
  *  exit with 0 on SIGINT. A `planned` one is not written yet, and is skipped by name. */
 const runs = [
-  { program: 'examples/demo/demo.ts', args: ['--json', '--smoke'], planned: true },
+  {
+    program: 'examples/demo/demo.ts',
+    args: ['--json', '--lanes', '2', '--size', '24', '--cap', '3'],
+  },
   { program: 'examples/relay.ts', args: anywhere, until: ready },
   { program: 'examples/striping-proxy.ts', args: ['--role', 'exit', ...anywhere], until: ready },
   { program: 'examples/striping-proxy.ts', args: ['--role', 'entry', ...anywhere], until: ready },
   { program: 'examples/stack.ts', args: [] },
   { program: 'bench/bench.ts', args: ['wan', '--smoke'] },
+  { program: 'bench/soak/lanes.ts', args: ['--size', '16'] },
+  { program: 'bench/soak/short.ts', args: ['--count', '200'] },
 ]
 
 const LIMIT_MS = 60_000
@@ -55,7 +60,8 @@ function run({ program, args, until }) {
     const listen = text => {
       const before = until?.test(said)
       said += text
-      if (!before && until?.test(said)) child.kill('SIGINT') // once: a second may mean another thing
+      // Once: a second may mean another thing.
+      if (!before && until?.test(said)) child.kill('SIGINT')
     }
     child.stdout.setEncoding('utf8').on('data', listen)
     child.stderr.setEncoding('utf8').on('data', listen)

@@ -1,6 +1,7 @@
-// A striping proxy: one TCP connection goes over many. The entry takes a connection and opens several to
-// the exit, which puts the bytes together again and talks to the target. `enter` and `leave` are the proxy; the
-// rest is arguments, a line for each conversation, and a decent way to stop.
+// A striping proxy: one TCP connection goes over many. The entry takes a connection and opens
+// several to the exit, which puts the bytes together again and talks to the target. `enter` and
+// `leave` are the proxy; the rest is arguments, a line for each conversation, and a decent way to
+// stop.
 
 import { isIP } from 'node:net'
 import type { Bridge, BytePipe, Layer, MessagePipe, PipeError, StripePipe } from 'striper'

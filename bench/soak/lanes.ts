@@ -1,9 +1,10 @@
-// A large file goes through the striping proxy, both ways at once, while lanes are reset one after the other.
+// A large file goes through the striping proxy, both ways at once, while lanes are reset one after
+// the other.
 //
-//   client ── entry ══ forwarder ══ exit ── server      every so often the forwarder resets a random lane
+//   client ── entry ══ forwarder ══ exit ── server     now and then the forwarder resets a lane
 //
-// Says whether both files arrived whole, and how much memory the proxies took at most. Exit code 1 where
-// one did not, or it was too much.
+// Says whether both files arrived whole, and how much memory the proxies took at most. Exit code 1
+// where one did not, or it was too much.
 
 import { readFileSync } from 'node:fs'
 import { bridge, type Bridge, type BytePipe, connect, listen, parseAddress } from 'striper'

@@ -1,5 +1,6 @@
-// Thousands of short conversations through the relay and through the striping proxy. Then each process must
-// hold what it held before: descriptors, timers, sockets, heap. Exit code 1 where one does not.
+// Thousands of short conversations through the relay and through the striping proxy. Then each
+// process must hold what it held before: descriptors, timers, sockets, heap. Exit code 1 where one
+// does not.
 //
 // Every tenth conversation is reset by its client half-way, the others end with a late answer.
 
@@ -25,8 +26,9 @@ const OPTIONS = {
 
 /** Conversations before the first look: code is compiled, and caches fill, with the first ones. */
 const WARM_UP = 500
-/** What the heap may have grown by in all, for caches, and for each conversation, in bytes. The exit remembers
- *  the ids of sessions that are over for a minute, which takes about 150 for each. */
+/** What the heap may have grown by in all, for caches, and for each conversation, in bytes. The
+ *  exit remembers the ids of sessions that are over for a minute, which takes about 150 for
+ *  each. */
 const MOST_GROWTH_BYTES = 1024 * 1024
 const MOST_GROWTH_EACH_BYTES = 400
 

@@ -11,6 +11,8 @@ import { type Ask, BIN_MS, type How, type LaneAddress, type Pass, say, STEADY_S 
 import { type Task, TASK_BYTES } from './ask.ts'
 
 const GAP_MS = 20
+/** A gap that is worth a line in a trace. */
+const TRACED_GAP_MS = 120
 /** For the lanes to be at rest before a conversation begins. */
 const REST_MS = 300
 /** In front of the bytes of each parcel (docs/wire.md). */
@@ -121,7 +123,9 @@ class Record {
     const at = performance.now() - this.#started
     const ms = at - this.#last
     if (ms > GAP_MS) this.pass.gaps.push({ at: this.#last, ms })
-    if (process.env["TRACE"] && ms > 120) console.error(`striper ${(at / 1000).toFixed(2)} s: GAP ${ms.toFixed(0)} ms`)
+    if (ms > TRACED_GAP_MS && process.env['TRACE']) {
+      console.error(`${(at / 1000).toFixed(2)} s: nothing arrived for ${ms.toFixed(0)} ms`)
+    }
     this.#last = at
     const bin = Math.floor(at / BIN_MS)
     if (bin < this.pass.bins.length) this.pass.bins[bin]! += bytes

@@ -17,7 +17,8 @@ export interface Download {
   readonly sha256: string
 }
 
-/** Downloads until the end, and tells how many bytes it has as they come. Rejects where it fails. */
+/** Downloads until the end, and tells how many bytes it has as they come. Rejects where it
+ *  fails. */
 export async function download(
   address: string,
   onBytes: (bytes: number) => void,

@@ -1,5 +1,5 @@
-// What the demonstration shows while bytes move: on a terminal a bar for the download and one for each
-// connection that the provider carries, redrawn in place; elsewhere a line now and then.
+// What the demonstration shows while bytes move: on a terminal a bar for the download and one for
+// each connection that the provider carries, redrawn in place; elsewhere a line now and then.
 
 import { formatBytes, formatTime, Rate } from '../lib/format.ts'
 import type { Screen } from '../lib/screen.ts'

@@ -1,9 +1,10 @@
-// The provider of the demonstration: carries any number of connections, and none faster than its cap.
+// The provider of the demonstration: carries any number of connections, and none faster than its
+// cap.
 //
 //   home ══▶ provider ══▶ rate layer ══▶ far end
 //
-// It stands for whatever slows each connection by itself: a provider's traffic policy, a proxy, a small
-// window over a long way.
+// It stands for whatever slows each connection by itself: a provider's traffic policy, a proxy, a
+// small window over a long way.
 
 import { bridge, type Bridge, connect, listen, parseAddress, stack, type TcpServer } from 'striper'
 import { rate } from '@striper/testkit/faults'

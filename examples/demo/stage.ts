@@ -1,4 +1,5 @@
-// The stage of the demonstration: everything that stands between a download and its file, on this machine.
+// The stage of the demonstration: everything that stands between a download and its file, on this
+// machine.
 //
 //   download ── relay ─────────▶ provider ─▶ server
 //   download ── entry ═════════▶ provider ═▶ exit ── server
@@ -25,7 +26,8 @@ export interface Stage {
   close(): Promise<void>
 }
 
-/** Sets everything up, for a file of `bytes` and a provider that lets each connection carry so much. */
+/** Sets everything up, for a file of `bytes` and a provider that lets each connection carry so
+ *  much. */
 export async function setUp(lanes: number, bytes: number, bytesPerSecond: number): Promise<Stage> {
   const server = await serve(bytes)
   const onePath = new Provider(server.address, bytesPerSecond)

@@ -1,5 +1,5 @@
-// Bytes to send: as good as random, so that nothing can compress them or take one for another, and the same
-// each time, so that both ends know their hash.
+// Bytes to send: as good as random, so that nothing can compress them or take one for another, and
+// the same each time, so that both ends know their hash.
 
 import { createCipheriv, createHash } from 'node:crypto'
 import type { BytePipe } from 'striper'
@@ -33,8 +33,8 @@ export async function send(pieces: Iterable<Buffer>, pipe: BytePipe): Promise<vo
   pipe.end()
 }
 
-/** Reads to the end, and resolves with the SHA-256 of what came; rejects where the pipe fails before.
- *  Tells how many bytes have come. */
+/** Reads to the end, and resolves with the SHA-256 of what came; rejects where the pipe fails
+ *  before. Tells how many bytes have come. */
 export function receive(pipe: BytePipe, onBytes?: (bytes: number) => void): Promise<string> {
   const hash = createHash('sha256')
   let bytes = 0

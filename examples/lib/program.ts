@@ -1,5 +1,5 @@
-// An example as a child process, run from source, as a stranger would run it: for whoever shows or tries
-// one from outside.
+// An example as a child process, run from source, as a stranger would run it: for whoever shows or
+// tries one from outside.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -74,7 +74,8 @@ export class Program {
   }
 }
 
-/** Does what needs these programs: rejects as soon as one of them ends meanwhile, with what it said. */
+/** Does what needs these programs: rejects as soon as one of them ends meanwhile, with what it
+ *  said. */
 export async function needing<T>(programs: readonly Program[], work: Promise<T>): Promise<T> {
   const ends = programs.map(async program => {
     const code = await program.exit

@@ -1,5 +1,5 @@
-// The demonstration, small and fast: its figures are about the machine, so only their shape is tested here,
-// and that lanes add up at all.
+// The demonstration, small and fast: its figures are about the machine, so only their shape is
+// tested here, and that lanes add up at all.
 
 import { expect, test } from 'vitest'
 import { Program } from '../lib/program.ts'

@@ -64,8 +64,7 @@ export async function collect(duplex: Duplex): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** How a Duplex comes to its close, as the names of its events in order: 'end', 'error', 'close'.
- *  */
+/** How a Duplex comes to its close, as the names of its events in order: 'end', 'error', 'close' */
 export async function story(duplex: Duplex): Promise<string[]> {
   const names: string[] = []
   for (const name of ['end', 'error']) duplex.on(name, () => names.push(name))

@@ -13,8 +13,8 @@ export function abort(duplex: Duplex, error?: Error): void {
   }
   const socket = duplex as Duplex & { resetAndDestroy?: () => void; connecting?: boolean }
   if (socket.resetAndDestroy && !socket.connecting && !socket.destroyed) {
-    // While a socket shuts down, libuv refuses to reset it, and Node then forgets it unclosed. It is
-    // a matter of one turn: all that was written has gone by then.
+    // While a socket shuts down, libuv refuses to reset it, and Node then forgets it unclosed. It
+    // is a matter of one turn: all that was written has gone by then.
     const shuttingDown = socket.writableEnded && !socket.writableFinished && !socket.writableLength
     if (shuttingDown) {
       socket.once('finish', () => abort(socket))

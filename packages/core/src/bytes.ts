@@ -71,8 +71,8 @@ export class ByteQueue {
   }
 }
 
-/** A chunk that is to be kept for long: itself, or a copy where it is a small part of a large buffer,
- *  which it would keep alive. */
+/** A chunk that is to be kept for long: itself, or a copy where it is a small part of a large
+ *  buffer, which it would keep alive. */
 export function compact(chunk: Buffer): Buffer {
   return chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk
 }

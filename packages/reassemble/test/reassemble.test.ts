@@ -21,7 +21,8 @@ const readAll = async (pipe: BytePipe) => {
 const closed = (pipe: BytePipe | MessagePipe) =>
   new Promise<void>(resolve => pipe.once('close', resolve))
 
-/** A pipe, and the far end of what it stands on, by hand: messages go in, and are kept as they come. */
+/** A pipe, and the far end of what it stands on, by hand: messages go in, and are kept as they
+ *  come. */
 function byHand() {
   const [near, wire] = memoryPair('messages')
   const pipe = reassemble({ windowBytes: WINDOW })(near)

@@ -1,7 +1,8 @@
 // A parcel pipe that does what parcels may do: each arrives once, in any order.
 //
-// It is a layer on the receiving end of a message pipe. It holds a few messages back, and lets go of a
-// random one as others come; when nothing comes for a moment it lets go of all, in an order of chance.
+// It is a layer on the receiving end of a message pipe. It holds a few messages back, and lets go
+// of a random one as others come; when nothing comes for a moment it lets go of all, in an order of
+// chance.
 
 import {
   type Codec,

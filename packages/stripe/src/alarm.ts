@@ -1,5 +1,5 @@
-// Alarm: one timer that is set again and again, mostly to a later time than it has; it then just looks
-// again when it fires, which costs less than a timer for each message.
+// Alarm: one timer that is set again and again, mostly to a later time than it has; it then just
+// looks again when it fires, which costs less than a timer for each message.
 
 export class Alarm {
   readonly #ring: () => void

@@ -10,7 +10,8 @@ const LARGEST_WINDOW_BYTES = 1024 * 1024 * 1024
 const DEFAULT_NO_LANE_TIMEOUT_MS = 60_000
 
 export interface StripeOptions {
-  /** `dial` (default): this end numbers the lanes and says HELLO first. `accept`: the other does. */
+  /** `dial` (default): this end numbers the lanes and says HELLO first. `accept`: the other
+   *  does. */
   role?: 'dial' | 'accept'
   /** The session's id, 16 bytes; random unless given. It is no secret. */
   session?: Buffer

@@ -1,4 +1,5 @@
-// The stack that a striping proxy carries its bytes over, under the suite: in good weather and in bad.
+// The stack that a striping proxy carries its bytes over, under the suite: in good weather and in
+// bad.
 
 import { stack, type BytePipe } from '@striper/core'
 import { reassemble } from '@striper/reassemble'

@@ -1,4 +1,5 @@
-// What the tests of stripes stand on: pairs of lanes of every make, and a stripe at each end of them.
+// What the tests of stripes stand on: pairs of lanes of every make, and a stripe at each end of
+// them.
 
 import {
   memoryPair,

@@ -13,7 +13,8 @@ test('regression: a socket that is aborted while it shuts down closes, and its p
   const [nearClosed, farClosed] = closed
   near.write('the end comes before the shutdown is through')
   near.end()
-  await new Promise<void>(resolve => process.nextTick(resolve)) // the socket has been told to end, and not more
+  // The socket has been told to end, and not more.
+  await new Promise<void>(resolve => process.nextTick(resolve))
   near.destroy()
   await nearClosed
   expect(far.errored).toBeNull() // it has not looked yet

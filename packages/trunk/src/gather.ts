@@ -137,7 +137,7 @@ export class Gatherer {
   #refuse(lane: MessagePipe, id: Buffer, why: string): void {
     log('%s: refused, %s', lane.label, why)
     lane.resume() // to its end
-    lane.end(refusal(this.#over.get(key(id))?.finished ?? false))
+    lane.end(refusal(this.#wasOver(key(id)) && this.#over.get(key(id))!.finished))
   }
 
   #remember(id: string, finished: boolean): void {

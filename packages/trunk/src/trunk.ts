@@ -16,7 +16,7 @@ const log = logger('trunk')
 export type DialLane = (greet: Layer) => MessagePipe
 
 /** A lane to keep up: how to dial it, and its properties, if it has any. A budget is for the lane
- *  and whatever is dialled in its place, together. */
+ *  and whatever is dialled in its place, together, and counts headers as well. */
 export type TrunkLane = DialLane | ({ dial: DialLane } & LaneProperties)
 
 export interface TrunkOptions {

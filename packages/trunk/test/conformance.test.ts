@@ -23,7 +23,8 @@ conformance(
   { outlivesBelow: true },
 )
 
-/** A trunk over TCP to a gatherer, each of whose lanes is cut after so many bytes; and its session. */
+/** A trunk over TCP to a gatherer, each of whose lanes is cut after so many bytes; and its
+ *  session. */
 async function trunked(cutAfter: (lane: number) => number) {
   const { gatherer, far } = listening({ stripe: window })
   const server = await listen({ host: '127.0.0.1', port: 0 }, pipe => gatherer.accept(pipe))

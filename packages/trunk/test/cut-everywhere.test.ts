@@ -1,5 +1,5 @@
-// A lane that is cut costs no byte, wherever it is cut: in the greeting, in the HELLO, in the header of a
-// frame, in a parcel, in an acknowledgement.
+// A lane that is cut costs no byte, wherever it is cut: in the greeting, in the HELLO, in the
+// header of a frame, in a parcel, in an acknowledgement.
 
 import type { ByteDuplex, BytePipe } from '@striper/core'
 import { cut, rng } from '@striper/testkit'
@@ -11,7 +11,8 @@ interface Cut {
   end: 'near' | 'far'
 }
 
-/** A conversation over two lanes, of which the first is cut once, and dialled again. Whether it was. */
+/** A conversation over two lanes, of which the first is cut once, and dialled again. Whether it
+ *  was. */
 async function cutOnce({ afterBytes, end }: Cut, bytes: number): Promise<boolean> {
   let happened = false
   const once = (below: ByteDuplex): BytePipe => {

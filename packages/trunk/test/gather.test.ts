@@ -17,7 +17,8 @@ function lane(gatherer: Gatherer, session: Buffer): MessagePipe {
   return lane
 }
 
-/** A lane that has said HELLO, and what it was answered: a HELLO or an ABORT; undefined for nothing. */
+/** A lane that has said HELLO, and what it was answered: a HELLO or an ABORT; undefined for
+ *  nothing. */
 async function knock(gatherer: Gatherer, session: Buffer, number = 0, mayOpen = true) {
   const knocking = lane(gatherer, session)
   const hello = { mayOpen, lane: number, session, limit: wire.INITIAL_CREDIT }

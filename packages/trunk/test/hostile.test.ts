@@ -37,8 +37,8 @@ const parcel = (number: number, bytes: number) =>
   Buffer.concat([wire.encodeNumbered(wire.PARCEL, number), Buffer.alloc(bytes)])
 const greeting = Buffer.concat([Buffer.from('STRIPER\x01'), ID])
 
-/** A scene with a conversation that is on its way; `over` resolves when it has come to its end, whole,
- *  and nothing at all is left in the gatherer. */
+/** A scene with a conversation that is on its way; `over` resolves when it has come to its end,
+ *  whole, and nothing at all is left in the gatherer. */
 async function bystander(): Promise<Scene & { over: () => Promise<void> }> {
   const stripe = { windowBytes: wire.INITIAL_CREDIT }
   const scene = joined({ gather: { helloTimeoutMs: HELLO_TIMEOUT_MS, stripe } })

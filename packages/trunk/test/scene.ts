@@ -1,5 +1,5 @@
-// What the tests of trunks stand on: a gatherer, a trunk that dials it through memory, with faults on
-// each lane it dials, and conversations whose every byte depends on its place.
+// What the tests of trunks stand on: a gatherer, a trunk that dials it through memory, with faults
+// on each lane it dials, and conversations whose every byte depends on its place.
 
 import {
   type BytePipe,
@@ -15,8 +15,8 @@ import type { StripePipe } from '@striper/stripe'
 import { gather, type Gatherer, type GatherOptions, trunk, type TrunkOptions } from '@striper/trunk'
 import { expect } from 'vitest'
 
-/** What is wrong with the bytes of a lane, at the dialling end and at the other. `dial` counts the times
- *  that this lane has been dialled, from 0. */
+/** What is wrong with the bytes of a lane, at the dialling end and at the other. `dial` counts the
+ *  times that this lane has been dialled, from 0. */
 export type Weather = (lane: number, dial: number) => Faults
 
 interface Faults {
@@ -80,7 +80,8 @@ export function text(seed: number, start: number, end: number): Buffer {
   return bytes
 }
 
-/** Says a text, in chunks, and ends; resolves when the other end's text has been heard, to its end. */
+/** Says a text, in chunks, and ends; resolves when the other end's text has been heard, to its
+ *  end. */
 export async function converse(pipe: BytePipe, says: Buffer, hears: Buffer, chunk = 16_384) {
   const heard: Buffer[] = []
   pipe.on('data', (bytes: Buffer) => heard.push(bytes))

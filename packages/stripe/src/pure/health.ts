@@ -1,5 +1,5 @@
-// Health: when a lane is asked for a sign of life, no longer trusted, or given up. Functions of what is
-// known of the lanes, and of the time.
+// Health: when a lane is asked for a sign of life, no longer trusted, or given up. Functions of
+// what is known of the lanes, and of the time.
 //
 //   quiet for PING_MS ──▶ ping     and for DEAD_MS ──▶ drop
 //   bytes under way, no progress for its patience ──▶ suspect

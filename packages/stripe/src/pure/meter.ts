@@ -53,8 +53,8 @@ export class Meter {
     this.#firstSentAt = now
   }
 
-  /** Bytes a ms; undefined while nothing is known. As long as the lane was never full, nothing but a
-   *  lower bound is known, and it is trusted with what a new lane may take each round trip. */
+  /** Bytes a ms; undefined while nothing is known. As long as the lane was never full, nothing but
+   *  a lower bound is known, and it is trusted with what a new lane may take each round trip. */
   get rate(): number | undefined {
     const { value } = this.#rate
     if (value === undefined || this.#wasFull || this.rtt === undefined) return value

@@ -127,8 +127,8 @@ export class Receiver {
   }
 }
 
-/** The lanes that an ACK goes on: the fastest, and of the others the one heard from last, for one of
- *  the two may just have died. None where all are full. */
+/** The lanes that an ACK goes on: the fastest, and of the others the one heard from last, for one
+ *  of the two may just have died. None where all are full. */
 export function ackLanes(lanes: Iterable<Lane>): readonly Lane[] {
   const open = [...lanes].filter(lane => !lane.blocked)
   const [fastest, ...others] = open.sort((a, b) => (a.rtt ?? UNKNOWN_RTT) - (b.rtt ?? UNKNOWN_RTT))

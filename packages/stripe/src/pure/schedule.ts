@@ -51,8 +51,8 @@ const FULL_SHARE = 10
 /**
  * The lane that would deliver the parcel first. Where that one is full and there is little to send,
  * waiting for it beats a slower lane (ECF: Lim et al., CoNEXT 2017). Where there is always more,
- * every lane that is open helps, unless the parcel would come so late by it that the reader's
- * window fills meanwhile.
+ * every lane that is open helps, unless the parcel would come so late by it that the window fills
+ * meanwhile, or that what comes in order comes in jerks.
  */
 export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
   const delivery = (lane: LaneView) => deliveryMs(lane, bytes) / lane.weight

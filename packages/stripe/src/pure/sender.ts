@@ -19,7 +19,7 @@ const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
 
 /** A lane with less than this share of the fastest one's rate does not make parcels small. */
-const WORTH_USING = 1 / 10
+const WORTH_USING = 1 / 20
 /** The size of parcels before any lane is known, in bytes. */
 const FIRST_PARCEL_BYTES = 16 * 1024
 
@@ -239,7 +239,8 @@ export class Sender {
     return false
   }
 
-  /** How long the best lanes may run ahead of a slow one, until the reader's window is half full. */
+  /** How long the best lanes may run ahead of a slow one, until the reader's window is half
+   *  full. */
   #lagMs(): number {
     let rates = 0
     for (const lane of this.#lanes.values()) rates += lane.rate ?? 0

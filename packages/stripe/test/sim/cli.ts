@@ -1,4 +1,5 @@
-// npm run sim: the simulator by hand. Runs seeds until the time is over, or one seed with its scenario.
+// npm run sim: the simulator by hand. Runs seeds until the time is over, or one seed with its
+// scenario.
 
 import { parseArgs } from 'node:util'
 import { StripeCore } from '../../src/pure/core.ts'

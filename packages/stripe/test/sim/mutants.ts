@@ -1,5 +1,5 @@
-// Planted bugs: each is a change of the core's real source, after a bug that somebody made: the seeds of
-// this project, its peers, or we ourselves. The simulator has to find every one.
+// Planted bugs: each is a change of the core's real source, after a bug that somebody made: the
+// seeds of this project, its peers, or we ourselves. The simulator has to find every one.
 
 export interface Mutant {
   /** What is wrong, and whose bug it is. */

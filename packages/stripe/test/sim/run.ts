@@ -1,5 +1,5 @@
-// Runs a scenario: two ends, the paths between them, the faults, then healing, after which everything
-// has to finish in bounded virtual time.
+// Runs a scenario: two ends, the paths between them, the faults, then healing, after which
+// everything has to finish in bounded virtual time.
 
 import { rng, SimLine, SimPath, World } from '@striper/testkit/sim'
 import type { CoreOptions } from '../../src/pure/output.ts'
@@ -262,7 +262,8 @@ class Sim {
     }
   }
 
-  /** What no peer should send: a message of chance, or one cut short. The dialling end may not throw. */
+  /** What no peer should send: a message of chance, or one cut short. The dialling end may not
+   *  throw. */
   #garbage(dialling: SimEnd): void {
     for (const [number] of this.#connections) {
       const type = this.#random.integer(0x0f, 0x18)

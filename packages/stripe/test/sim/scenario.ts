@@ -1,5 +1,6 @@
 // A scenario: everything that a seed decides before the first event. Each seed first chooses which
-// kinds of fault exist for it at all (swarm testing: Groce et al., ISSTA 2012), then how much of each.
+// kinds of fault exist for it at all (swarm testing: Groce et al., ISSTA 2012), then how much of
+// each.
 
 import { rng, type PathOptions, type Rng } from '@striper/testkit/sim'
 

@@ -1,5 +1,5 @@
-// The real core under seeded faults in virtual time, on every run of the tests. `npm run sim` goes on
-// for as long as one likes.
+// The real core under seeded faults in virtual time, on every run of the tests. `npm run sim` goes
+// on for as long as one likes.
 
 import { expect, test } from 'vitest'
 import { StripeCore } from '../../src/pure/core.ts'

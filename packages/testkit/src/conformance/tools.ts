@@ -25,8 +25,7 @@ export function gather(pipe: Pipe): Buffer[] {
   return got
 }
 
-/** Resolves with the next event of this name; rejects where the pipe fails, or closes without it.
- *  */
+/** Resolves with the next event of this name; rejects where the pipe fails, or closes without it */
 export function event(pipe: Pipe, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = () => {

@@ -11,7 +11,8 @@ import type { World } from './world.ts'
 export interface PathOptions {
   bytesPerMs: number
   delayMs: number
-  /** What a sender may have given and the rate not taken yet, before it is told to wait; in bytes. */
+  /** What a sender may have given and the rate not taken yet, before it is told to wait; in
+   *  bytes. */
   bufferBytes: number
 }
 

@@ -1,5 +1,6 @@
 // World: virtual time. Events happen in the order of their times, and of their making where the
-// times are equal; nothing else happens, so a run is the same each time, and as fast as it computes.
+// times are equal; nothing else happens, so a run is the same each time, and as fast as it
+// computes.
 
 interface Event {
   readonly at: number
