@@ -122,12 +122,11 @@ await command(HELP, OPTIONS, async ({ role, listen: listenAt = '', to = '', lane
   const gatherer = gather({ layers: bytes => stack(bytes, frame()), onSession: leave })
   const accept = role === 'entry' ? enter : (lane: BytePipe) => gatherer.accept(lane)
   const server = await listen(addressOption('listen', listenAt), accept)
-  screen.log(`striping-proxy ${role}: ${server.address} to ${to}, ctrl-C to stop`)
-  await new Promise<void>(stopped => {
+  const stopped = new Promise<void>(resolve => {
     const gently = () => {
       const left = `${conversations.size} conversations left`
       screen.log(`striping-proxy: listening no more, ${left}; once more to abort them`)
-      void server.close().then(stopped)
+      void server.close().then(resolve)
     }
     const atOnce = () => {
       for (const conversation of conversations) conversation.destroy()
@@ -135,4 +134,6 @@ await command(HELP, OPTIONS, async ({ role, listen: listenAt = '', to = '', lane
     }
     onStop(gently, atOnce)
   })
+  screen.log(`striping-proxy ${role}: ${server.address} to ${to}, ctrl-C to stop`)
+  await stopped
 })

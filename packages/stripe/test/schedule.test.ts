@@ -14,6 +14,7 @@ function pick(schedule: Schedule, views: View[], endless = false): number | unde
 }
 
 const fast = { rate: 10_000, rtt: 20 } // bytes a ms, and ms
+const fair = { rate: 2000, rtt: 20 }
 const slow = { rate: 100, rtt: 20 }
 const far = { rate: 10_000, rtt: 400 }
 const shut = { open: false }
@@ -33,7 +34,15 @@ const table: [string, Schedule, View[], number | undefined, boolean?][] = [
   ['soonest: of two unknown the one that has less to do', soonest, [{ inFlight: 9 }, {}], 1],
   ['soonest: waits for a fast one that is full', soonest, [{ ...fast, ...shut }, slow], undefined],
   ['soonest: does not wait for a slow one', soonest, [{ ...slow, ...shut }, fast], 1],
-  ['soonest, endless: takes what is open', soonest, [{ ...fast, ...shut }, slow], 1, true],
+  ['soonest, endless: takes what is open', soonest, [{ ...fast, ...shut }, fair], 1, true],
+  [
+    'soonest, endless: but not what adds little',
+    soonest,
+    [{ ...fast, ...shut }, slow],
+    undefined,
+    true,
+  ],
+  ['soonest, endless: what is far is borne with', soonest, [{ ...fast, ...shut }, far], 1, true],
   [
     'soonest, endless: but not what fills the window',
     soonest,
