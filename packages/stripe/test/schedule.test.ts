@@ -6,7 +6,14 @@ type View = Partial<LaneView>
 /** The lane that is picked, by its place in the list; undefined to wait. */
 function pick(schedule: Schedule, views: View[], endless = false): number | undefined {
   const lanes = views.map((view, number) => ({
-    ...{ number, label: `lane ${number}`, open: true, rate: undefined, rtt: undefined },
+    ...{
+      number,
+      label: `lane ${number}`,
+      open: true,
+      known: true,
+      rate: undefined,
+      rtt: undefined,
+    },
     ...{ inFlight: 0, lastTurn: 0, weight: 1 },
     ...view,
   }))
@@ -40,6 +47,16 @@ const table: [string, Schedule, View[], number | undefined, boolean?][] = [
     soonest,
     [{ ...fast, ...shut }, slow],
     undefined,
+    true,
+  ],
+  [
+    'soonest, endless: nor waits for what may be faster',
+    soonest,
+    [
+      { ...fast, ...shut },
+      { ...slow, known: false },
+    ],
+    1,
     true,
   ],
   ['soonest, endless: what is far is borne with', soonest, [{ ...fast, ...shut }, far], 1, true],

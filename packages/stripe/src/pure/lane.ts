@@ -92,6 +92,10 @@ export class Lane implements LaneView {
     return this.meter.rate
   }
 
+  get known(): boolean {
+    return this.meter.known
+  }
+
   get rtt(): number | undefined {
     return this.meter.rtt
   }

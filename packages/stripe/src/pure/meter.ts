@@ -14,6 +14,9 @@ import { WindowedMax, WindowedMin } from './filter.ts'
 const FIRST_ROOM_BYTES = 16 * 1024
 /** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait. */
 const SLACK_MS = 20
+/** A rate that grows less in each of so many round trips has reached its limit. */
+const GROWTH = 1.25
+const FLAT_ROUNDS = 3
 /** What a lane did of late, when it is found to be slower than it was, is what it did in so long */
 const RECENT_MS = 300
 const PARCEL_MS = 10
@@ -42,7 +45,10 @@ export class Meter {
   #delivered = 0
   #deliveredAt: number
   #firstSentAt: number
-  #wasFull = false // whether the rate was measured when there was enough to send
+  #known = false
+  #roundEnds = 0 // of #delivered: when this is acknowledged, a round trip is over
+  #roundRate = 0 // the rate after the last round that raised it
+  #flatRounds = 0 // rounds since then
   #limitedUntil = 0 // of #delivered: what was sent before this was all there was to send
   #recent: { at: number; delivered: number }[] = [] // of the last RECENT_MS, a few of them
   #srtt: number | undefined
@@ -53,12 +59,17 @@ export class Meter {
     this.#firstSentAt = now
   }
 
-  /** Bytes a ms; undefined while nothing is known. As long as the lane was never full, nothing but
-   *  a lower bound is known, and it is trusted with what a new lane may take each round trip. */
+  /** Bytes a ms; undefined while nothing was measured. Until the lane's limit is known this is a
+   *  lower bound, and the lane is trusted with what a new one may take each round trip. */
   get rate(): number | undefined {
     const { value } = this.#rate
-    if (value === undefined || this.#wasFull || this.rtt === undefined) return value
+    if (value === undefined || this.#known || this.rtt === undefined) return value
     return Math.max(value, FIRST_ROOM_BYTES / this.rtt)
+  }
+
+  /** Whether the rate is the lane's limit, and not just what there was room for so far. */
+  get known(): boolean {
+    return this.#known
   }
 
   /** The least round trip of late, in ms; undefined while nothing is known. */
@@ -80,7 +91,7 @@ export class Meter {
   get parcelBytes(): number {
     const { rate } = this
     // A lower bound makes no parcels small: small ones cost more, and so confirm it.
-    if (rate === undefined || (!this.#wasFull && rate * PARCEL_MS < FIRST_ROOM_BYTES)) {
+    if (rate === undefined || (!this.#known && rate * PARCEL_MS < FIRST_ROOM_BYTES)) {
       return FIRST_ROOM_BYTES
     }
     return Math.min(Math.max(Math.floor(rate * PARCEL_MS), LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
@@ -126,9 +137,22 @@ export class Meter {
     const interval = Math.max(sending, acking, this.#rtt.value ?? 0, 0.01)
     const sample = (this.#delivered - stamp.delivered) / interval
     if (stamp.limited && sample < (this.#rate.value ?? 0)) return
-    this.#wasFull ||= !stamp.limited
     const window = Math.max(LEAST_RATE_WINDOW_MS, RATE_WINDOW_ROUNDS * (this.#rtt.value ?? 0))
     this.#rate.add(sample, now, window)
+    if (!stamp.limited && stamp.delivered >= this.#roundEnds) this.#endRound()
+  }
+
+  /** A round trip with enough to send is over. The limit is known when a few of them in a row have
+   *  not raised the rate, though the room grew with each (as BBR leaves its startup). */
+  #endRound(): void {
+    this.#roundEnds = this.#delivered
+    const rate = this.#rate.value ?? 0
+    if (rate >= this.#roundRate * GROWTH) {
+      this.#roundRate = rate
+      this.#flatRounds = 0
+    } else if (++this.#flatRounds >= FLAT_ROUNDS) {
+      this.#known = true
+    }
   }
 
   /** A round trip was measured. */
@@ -146,6 +170,7 @@ export class Meter {
 
   /** The lane is slower than was believed: believe what it did in the last while, and no more. */
   disbelieve(now: number): void {
+    this.#known = true
     this.#noteRecent(now)
     const [first] = this.#recent
     const rate = first ? (this.#delivered - first.delivered) / RECENT_MS : 0

@@ -10,6 +10,8 @@ export interface LaneView {
   readonly open: boolean
   /** Bytes a ms; undefined while nothing is known. */
   readonly rate: number | undefined
+  /** Whether that is the lane's limit; if not, it may be much faster. */
+  readonly known: boolean
   /** The least round trip of late, in ms; undefined while nothing is known. */
   readonly rtt: number | undefined
   /** Bytes that were given to it and are not acknowledged. */
@@ -47,6 +49,8 @@ export const untilCongested: Schedule = lanes => least(lanes, lane => -lane.last
 /** What a lane with a tenth of all the lanes' rate may delay, in ms; one with less, less. */
 const SMOOTH_MS = 150
 const FULL_SHARE = 10
+/** What a lane may delay whose limit is not known. */
+const UNKNOWN_MS = 250
 
 /**
  * The lane that would deliver the parcel first. Where that one is full and there is little to send,
@@ -61,15 +65,16 @@ export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
   if (!endless) return undefined
   const next = least(lanes, delivery, isOpen)
   if (next === undefined) return undefined
-  return delivery(next) - delivery(first) <= Math.min(lagMs, bearableMs(next, lanes))
-    ? next
-    : undefined
+  const late = delivery(next) - delivery(first)
+  return late <= Math.min(lagMs, bearableMs(next, lanes)) ? next : undefined
 }
 
 /** How much later than by the best lane a parcel may come by this one, so that what comes in order
  *  stays smooth: a lane that adds little may delay little. One that is far away is borne with
  *  longer, or it could never be full. */
-function bearableMs({ rate = 0, rtt = 0 }: LaneView, lanes: readonly LaneView[]): number {
+function bearableMs(lane: LaneView, lanes: readonly LaneView[]): number {
+  if (!lane.known) return UNKNOWN_MS // it may well be faster than it looks
+  const { rate = 0, rtt = 0 } = lane
   let rates = 0
   for (const lane of lanes) rates += lane.rate ?? 0
   return Math.max(SMOOTH_MS * Math.min(1, (FULL_SHARE * rate) / rates), 1.5 * rtt)
