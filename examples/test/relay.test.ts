@@ -1,68 +1,14 @@
 // examples/relay.ts as a child process, between a server and clients in this one.
 
-import { once } from 'node:events'
-import net, { type AddressInfo, type Server, type Socket } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import type { Socket } from 'node:net'
+import { expect, test } from 'vitest'
 import { Program } from '../lib/program.ts'
-
-const programs: Program[] = []
-const servers: Server[] = []
-const sockets = new Set<Socket>()
-afterEach(() => {
-  for (const program of programs.splice(0)) program.signal('SIGKILL')
-  for (const server of servers.splice(0)) server.close()
-  for (const socket of sockets) socket.destroy()
-  sockets.clear()
-})
-
-function keep(socket: Socket): Socket {
-  sockets.add(socket)
-  return socket.on('error', () => undefined)
-}
-
-/** A server whose connections are up to `onConnection`. */
-async function serve(onConnection: (socket: Socket) => void): Promise<number> {
-  const server = net.createServer({ allowHalfOpen: true }, socket => onConnection(keep(socket)))
-  servers.push(server)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return (server.address() as AddressInfo).port
-}
-
-/** A port that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const port = await serve(() => undefined)
-  const server = servers.pop()!
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-function start(...args: string[]): Program {
-  const program = new Program('relay', ...args)
-  programs.push(program)
-  return program
-}
+import { closed, closedPort, collect, dial, serve, start, sockets } from './scene.ts'
 
 async function startRelay(targetPort: number): Promise<{ relay: Program; port: number }> {
-  const relay = start('--listen', '127.0.0.1:0', '--to', `127.0.0.1:${targetPort}`)
+  const relay = start('relay', '--listen', '127.0.0.1:0', '--to', `127.0.0.1:${targetPort}`)
   const [, port] = await relay.printed(/relay: 127\.0\.0\.1:(\d+) to/)
   return { relay, port: Number(port) }
-}
-
-function dial(port: number): Socket {
-  return keep(net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }))
-}
-
-async function collect(socket: Socket): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  await once(socket, 'end')
-  return Buffer.concat(chunks)
-}
-
-/** Waits until a socket has closed, well or not. */
-async function closed(socket: Socket): Promise<void> {
-  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
 }
 
 /** Answers each conversation, when its question has ended, with the question twice. */
@@ -147,7 +93,7 @@ test('with nothing open one SIGTERM is the end of it', async () => {
 
 test('a port in use is one sentence and exit code 1', async () => {
   const port = await serve(() => undefined)
-  const relay = start('--listen', `127.0.0.1:${port}`)
+  const relay = start('relay', '--listen', `127.0.0.1:${port}`)
   expect(await relay.exit).toBe(1)
   expect(relay.errors).toBe(
     `relay: cannot listen at 127.0.0.1:${port}: EADDRINUSE (another program listens there)\n`,
@@ -156,7 +102,7 @@ test('a port in use is one sentence and exit code 1', async () => {
 
 test('a wrong command line is one sentence and exit code 2', async () => {
   const wrong = [['--bogus'], ['--to', 'nonsense'], ['--listen', '127.0.0.1:99999']]
-  const relays = wrong.map(args => start(...args))
+  const relays = wrong.map(args => start('relay', ...args))
   expect(await Promise.all(relays.map(relay => relay.exit))).toEqual([2, 2, 2])
   const [bogus, nonsense, port] = relays.map(relay => relay.errors)
   expect(bogus).toBe("relay: Unknown option '--bogus'; --help says more\n")
@@ -165,7 +111,7 @@ test('a wrong command line is one sentence and exit code 2', async () => {
 })
 
 test('--help says what there is, and exits with 0', async () => {
-  const relay = start('--help')
+  const relay = start('relay', '--help')
   expect(await relay.exit).toBe(0)
   for (const word of ['--listen', '--to', '55555', 'ctrl-C']) expect(relay.output).toContain(word)
 })

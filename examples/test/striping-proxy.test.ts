@@ -2,51 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import net, { type AddressInfo, type Server, type Socket } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import type { Socket } from 'node:net'
+import { expect, test } from 'vitest'
 import { content } from '../lib/content.ts'
 import { Program } from '../lib/program.ts'
-
-const programs: Program[] = []
-const servers: Server[] = []
-const sockets = new Set<Socket>()
-afterEach(() => {
-  for (const program of programs.splice(0)) program.signal('SIGKILL')
-  for (const server of servers.splice(0)) server.close()
-  for (const socket of sockets) socket.destroy()
-  sockets.clear()
-})
-
-function keep(socket: Socket): Socket {
-  sockets.add(socket)
-  return socket.on('error', () => undefined)
-}
-
-/** A server whose connections are up to `onConnection`. */
-async function serve(onConnection: (socket: Socket) => void): Promise<number> {
-  const server = net.createServer({ allowHalfOpen: true }, socket => onConnection(keep(socket)))
-  servers.push(server)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return (server.address() as AddressInfo).port
-}
-
-/** A port that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const port = await serve(() => undefined)
-  const server = servers.pop()!
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-function start(...args: string[]): Program {
-  const program = new Program('striping-proxy', ...args)
-  programs.push(program)
-  return program
-}
+import { closed, closedPort, collect, dial, serve, servers, start } from './scene.ts'
 
 function startRole(role: 'entry' | 'exit', to: string, ...more: string[]): Program {
-  return start('--role', role, '--listen', '127.0.0.1:0', '--to', to, ...more)
+  return start('striping-proxy', '--role', role, '--listen', '127.0.0.1:0', '--to', to, ...more)
 }
 
 const portOf = (address: string) => Number(address.split(':').pop())
@@ -57,22 +20,6 @@ async function startPair(targetPort: number, ...entryArgs: string[]) {
   const lanePort = portOf(await exit.address())
   const entry = startRole('entry', `127.0.0.1:${lanePort}`, ...entryArgs)
   return { entry, exit, lanePort, port: portOf(await entry.address()) }
-}
-
-function dial(port: number): Socket {
-  return keep(net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }))
-}
-
-async function collect(socket: Socket): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  await once(socket, 'end')
-  return Buffer.concat(chunks)
-}
-
-/** Waits until a socket has closed, well or not. */
-async function closed(socket: Socket): Promise<void> {
-  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
 }
 
 const bytesOf = (bytes: number, seed: number) => Buffer.concat([...content(bytes, seed)])
@@ -259,7 +206,15 @@ test('the second SIGTERM aborts what is left, at both ends, with 143', async () 
 
 test('a port in use, or a local address of another machine, is one sentence and 1', async () => {
   const port = await serve(() => undefined)
-  const taken = start('--role', 'exit', '--listen', `127.0.0.1:${port}`, '--to', ':1')
+  const taken = start(
+    'striping-proxy',
+    '--role',
+    'exit',
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--to',
+    ':1',
+  )
   const elsewhere = startRole('entry', ':1', '--bind', '192.0.2.1')
   expect(await Promise.all([taken.exit, elsewhere.exit])).toEqual([1, 1])
   expect(taken.errors).toBe(
@@ -290,7 +245,7 @@ test('a wrong command line is one sentence and 2', { timeout: 60_000 }, async ()
   ]
   // One after the other: each takes all of a processor for a while.
   for (const [args, sentence] of wrong) {
-    const run = start(...args)
+    const run = start('striping-proxy', ...args)
     expect(await run.exit).toBe(2)
     expect(run.errors).toMatch(sentence)
     expect(run.errors).toMatch(/^striping-proxy: .*; --help says more\n$/)
@@ -298,7 +253,7 @@ test('a wrong command line is one sentence and 2', { timeout: 60_000 }, async ()
 })
 
 test('--help says what there is, and that the lanes are plain text', async () => {
-  const help = start('--help')
+  const help = start('striping-proxy', '--help')
   expect(await help.exit).toBe(0)
   for (const word of ['--role', '--lanes', '--bind', 'plain text', 'whoever can reach']) {
     expect(help.output).toContain(word)

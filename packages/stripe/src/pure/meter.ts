@@ -45,6 +45,7 @@ export class Meter {
   #delivered = 0
   #deliveredAt: number
   #firstSentAt: number
+  #wasFull = false // whether it was measured with enough to send
   #known = false
   #roundEnds = 0 // of #delivered: when this is acknowledged, a round trip is over
   #roundRate = 0 // the rate after the last round that raised it
@@ -59,11 +60,11 @@ export class Meter {
     this.#firstSentAt = now
   }
 
-  /** Bytes a ms; undefined while nothing was measured. Until the lane's limit is known this is a
-   *  lower bound, and the lane is trusted with what a new one may take each round trip. */
+  /** Bytes a ms; undefined while nothing was measured. As long as there never was enough to send,
+   *  this is a lower bound, and the lane is trusted with what a new one may take each round trip. */
   get rate(): number | undefined {
     const { value } = this.#rate
-    if (value === undefined || this.#known || this.rtt === undefined) return value
+    if (value === undefined || this.#wasFull || this.rtt === undefined) return value
     return Math.max(value, FIRST_ROOM_BYTES / this.rtt)
   }
 
@@ -91,7 +92,7 @@ export class Meter {
   get parcelBytes(): number {
     const { rate } = this
     // A lower bound makes no parcels small: small ones cost more, and so confirm it.
-    if (rate === undefined || (!this.#known && rate * PARCEL_MS < FIRST_ROOM_BYTES)) {
+    if (rate === undefined || (!this.#wasFull && rate * PARCEL_MS < FIRST_ROOM_BYTES)) {
       return FIRST_ROOM_BYTES
     }
     return Math.min(Math.max(Math.floor(rate * PARCEL_MS), LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
@@ -139,6 +140,7 @@ export class Meter {
     if (stamp.limited && sample < (this.#rate.value ?? 0)) return
     const window = Math.max(LEAST_RATE_WINDOW_MS, RATE_WINDOW_ROUNDS * (this.#rtt.value ?? 0))
     this.#rate.add(sample, now, window)
+    this.#wasFull ||= !stamp.limited
     if (!stamp.limited && stamp.delivered >= this.#roundEnds) this.#endRound()
   }
 
