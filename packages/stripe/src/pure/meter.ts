@@ -61,7 +61,8 @@ export class Meter {
   }
 
   /** Bytes a ms; undefined while nothing was measured. As long as there never was enough to send,
-   *  this is a lower bound, and the lane is trusted with what a new one may take each round trip. */
+   *  this is a lower bound, and the lane is trusted with what a new one may take each round
+   *  trip. */
   get rate(): number | undefined {
     const { value } = this.#rate
     if (value === undefined || this.#wasFull || this.rtt === undefined) return value
