@@ -151,6 +151,25 @@ test('what was under way on a lane that is lost goes by another', () => {
   expect(bench.core.totals.copiedBytes).toBe(1000)
 })
 
+test('regression: a lane that is passed over for its pace is measured again, with a copy', () => {
+  const bench = new Bench(2)
+  bench.core.mode.endless = true
+  bench.write(1000)
+  bench.write(1000)
+  const both = (fast: number) => [
+    { lane: 0, received: fast, delayMs: 0 },
+    { lane: 1, received: 1, delayMs: 0 },
+  ]
+  bench.now = 10
+  bench.ack({ floor: 2, lanes: both(1) })
+  // The other lane gets all there is; this one, with nothing under way, a copy after a while.
+  bench.core.lanes.get(1)!.meter.disbelieve(bench.now)
+  const first = numbered(Array.from({ length: 60 }, () => bench.write(1000)).flat())
+  expect(first.every(each => each.startsWith('0:'))).toBe(true)
+  bench.now += 2001
+  expect(numbered(bench.run()).filter(each => each.startsWith('1:'))).toHaveLength(1)
+})
+
 test('what was lost with the last lane goes by the next that comes up, in order', () => {
   const bench = new Bench(1)
   for (let i = 0; i < 3; i++) bench.write(100)

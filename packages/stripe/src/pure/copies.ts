@@ -97,24 +97,15 @@ export class Copies {
     return lane && this.#count(parcel, lane)
   }
 
-  /** With nothing new to send: the head of the line, where another lane delivers it much sooner; or
-   *  anything, to measure a lane that gets nothing. `retained` is in order, `sentBytes` what was
-   *  sent in all. */
-  nextUseful(
+  /** With nothing new to send: the head of the line, where another lane delivers it much sooner.
+   *  `retained` is in order, `sentBytes` what was sent in all. */
+  nextEarlier(
     views: readonly Lane[],
     retained: Iterable<Parcel>,
     sentBytes: number,
     now: number,
   ): Copying | undefined {
     if (this.budget(sentBytes) < MOST_PARCEL_BYTES) return undefined
-    return this.#nextEarlier(views, retained, now) ?? this.#nextProbe(views, retained, now)
-  }
-
-  #nextEarlier(
-    views: readonly Lane[],
-    retained: Iterable<Parcel>,
-    now: number,
-  ): Copying | undefined {
     let looked = 0
     for (const parcel of retained) {
       if (parcel.lanes.length !== 1 || ++looked > HEAD_PARCELS) break
@@ -126,7 +117,14 @@ export class Copies {
     return undefined
   }
 
-  #nextProbe(views: readonly Lane[], retained: Iterable<Parcel>, now: number): Copying | undefined {
+  /** Anything, to measure a lane that has had nothing for a while. */
+  nextProbe(
+    views: readonly Lane[],
+    retained: Iterable<Parcel>,
+    sentBytes: number,
+    now: number,
+  ): Copying | undefined {
+    if (this.budget(sentBytes) < MOST_PARCEL_BYTES) return undefined
     for (const lane of views) {
       if (!lane.open || lane.flight.length > 0 || now < lane.sentAt + PROBE_MS) continue
       for (const parcel of retained) {

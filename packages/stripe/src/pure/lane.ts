@@ -74,7 +74,7 @@ export class Lane implements LaneView {
   bytesOut = 0
   bytesIn = 0
   copiesOut = 0
-  sentAt = -Infinity
+  sentAt: number // when it last got a parcel, or came
   #pingToken: number | undefined // of the PING that is not answered
   #progressAt: number
   #lateSince = -Infinity
@@ -85,6 +85,7 @@ export class Lane implements LaneView {
     this.label = label
     this.meter = new Meter(now)
     this.heardAt = now
+    this.sentAt = now
     this.#progressAt = now
   }
 

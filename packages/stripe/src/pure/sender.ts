@@ -109,9 +109,13 @@ export class Sender {
     if (fresh) return this.#send(fresh, false, now)
     if (this.backlog && !this.starved) {
       for (const lane of views) lane.passedOver = lane.open // the parcel waits for a better one
-      return undefined
+      // Such a lane is measured all the same, or it would be passed over for ever.
+      const probe = this.#copies.nextProbe(views, this.#retained.values(), this.#sentBytes, now)
+      return probe && this.#send(probe, true, now)
     }
-    const useful = this.#copies.nextUseful(views, this.#retained.values(), this.#sentBytes, now)
+    const useful =
+      this.#copies.nextEarlier(views, this.#retained.values(), this.#sentBytes, now) ??
+      this.#copies.nextProbe(views, this.#retained.values(), this.#sentBytes, now)
     return useful && this.#send(useful, true, now)
   }
 

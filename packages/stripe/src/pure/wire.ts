@@ -66,7 +66,6 @@ export const ABORTED = 0
 export const NO_SESSION = 1
 export const PROTOCOL = 2
 export const LIMIT = 3
-export const TIMEOUT = 4
 /** No error: the session is over at the far end, which had received everything, and been
  *  received. */
 export const FINISHED = 5
