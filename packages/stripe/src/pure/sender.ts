@@ -70,7 +70,9 @@ export class Sender {
     for (const lane of this.#lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
     let bytes = Infinity
     for (const { meter } of this.#lanes.values()) {
-      if ((meter.rate ?? 0) >= fastest * WORTH_USING) bytes = Math.min(bytes, meter.parcelBytes)
+      // One whose limit is not known would stay slow for want of parcels that it can take.
+      const worth = !meter.known || (meter.rate ?? 0) >= fastest * WORTH_USING
+      if (worth) bytes = Math.min(bytes, meter.parcelBytes)
     }
     return Number.isFinite(bytes) ? bytes : FIRST_PARCEL_BYTES
   }
