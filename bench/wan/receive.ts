@@ -9,6 +9,7 @@ import { type StripePipe, trunk } from 'striper'
 import { latency, rate } from '@striper/testkit/faults'
 import { type Ask, BIN_MS, type How, type LaneAddress, type Pass, say, STEADY_S } from './ask.ts'
 import { type Task, TASK_BYTES } from './ask.ts'
+import { goodput } from './measure.ts'
 
 const GAP_MS = 20
 /** A gap that is worth a line in a trace. */
@@ -53,6 +54,7 @@ async function converse(how: How, ask: Ask): Promise<Pass> {
   }
   await closed
   clearTimeout(over)
+  if (process.env['TRACE']) console.error(`${how}, Mbit/s of each second: ${bySecond(record.pass)}`)
   return record.pass
 }
 
@@ -81,6 +83,11 @@ async function question(
     pipe.once('close', resolve)
     ask()
   })
+}
+
+function bySecond(pass: Pass): string {
+  const seconds = Array.from({ length: (pass.bins.length * BIN_MS) / 1000 }, (_, second) => second)
+  return seconds.map(second => goodput(pass, second, second + 1).toFixed(1)).join(' ')
 }
 
 /** A session all of whose lanes are up and at rest. */
