@@ -8,13 +8,13 @@
 // lanes' pipes; they are message pipes, and nothing more is known of them here.
 
 import { type Done, type Message, type MessagePipe, type MessageSizes } from '@striper/core'
-import { compact, logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
+import { logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
 import { Alarm } from './alarm.ts'
+import { Inbox } from './inbox.ts'
 import { LANE_MESSAGE_BYTES, LanePipes } from './lanes.ts'
 import { checked, checkedProperties, toStats } from './options.ts'
 import type { LaneProperties, LaneStats, StripeOptions } from './options.ts'
 import { StripeCore } from './pure/core.ts'
-import { Fifo } from './pure/fifo.ts'
 import type { Output, Totals } from './pure/output.ts'
 import { ABORTED, type Hello, PARCEL_HEADER_BYTES } from './pure/wire.ts'
 
@@ -44,12 +44,10 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   readonly session: Buffer
   readonly #core: StripeCore
   readonly #lanes: LanePipes
-  readonly #inbox = new Fifo<Buffer>() // parcels that the reader has not asked for
-  #wanted = false
+  readonly #inbox = new Inbox()
   #opened: Done | undefined
   #held: Done | undefined
   #finishing: Done | undefined
-  #ended = false
   #peerKnows = false // that it is over
   #flushing = false
   readonly #alarm = new Alarm(() => {
@@ -85,7 +83,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
 
   /** The lanes that are up. */
   get lanes(): readonly LaneStats[] {
-    return [...this.#core.lanes.values()].map(toStats)
+    return Array.from(this.#core.lanes.values(), toStats)
   }
 
   /** What it holds, beside the counters of every pipe. */
@@ -105,9 +103,9 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
 
   /**
    * Takes a lane, and owns it. It is used as soon as it is open; where it fails before, or later,
-   * it is forgotten, and `laneDown` says so. At the accepting end its first message has to be the
-   * HELLO of this session. Throws a RangeError for a lane whose messages are too small. On a stripe
-   * that is over, the lane is destroyed.
+   * it is forgotten, and `laneDown` says so. At the accepting end its first message has to be this
+   * session's HELLO. Throws a RangeError for a lane whose messages are too small. On a stripe that
+   * is over, the lane is destroyed.
    */
   addLane(lane: MessagePipe, properties: LaneProperties = {}): void {
     this.#lanes.add(lane, checkedProperties(properties))
@@ -136,6 +134,19 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     }
     this.#core.leave(number)
     this.#flush()
+  }
+
+  /**
+   * A parcel that somebody waits for: it overtakes what was written and has not gone, by the lane
+   * that delivers it first, and for a second after it every lane is given no more than keeps it
+   * busy. False, and nothing is done, where the stripe has ended or 64 KiB of such parcels wait.
+   */
+  writeUrgent(message: Message): boolean {
+    if (this.writableEnded || this.destroyed || sizeOf(message) > this.maxMessageBytes) return false
+    if (!this.#core.writeUrgent(message, performance.now())) return false
+    this.accept(message)
+    this.#flush()
+    return true
   }
 
   protected override open(done: Done): void {
@@ -167,7 +178,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   }
 
   override _read(): void {
-    this.#wanted = true
+    this.#inbox.want()
     this.#release()
     this.#flush()
   }
@@ -254,11 +265,11 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
         return
       }
       case 'deliver':
-        this.#inbox.push(this.#wanted ? output.parcel : compact(output.parcel))
+        this.#inbox.push(output.parcel)
         this.#release()
         return
       case 'ended':
-        this.#ended = true
+        this.#inbox.end()
         this.#release()
         return
       case 'end':
@@ -282,16 +293,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
 
   /** Gives the reader what it wants of what has arrived. */
   #release(): void {
-    let taken = 0
-    while (this.#wanted && this.#inbox.length > 0 && !this.destroyed) {
-      const parcel = this.#inbox.shift()!
-      taken += parcel.length
-      this.#wanted = this.deliver(parcel)
-    }
+    const taken = this.#inbox.release(parcel => this.deliver(parcel) && !this.destroyed)
     if (taken > 0) this.#core.taken(taken, performance.now())
-    if (this.#ended && this.#inbox.length === 0 && !this.readableEnded) {
-      this.#ended = false
-      this.push(null)
-    }
+    if (this.#inbox.takeEnd()) this.push(null)
   }
 }

@@ -170,6 +170,21 @@ test('regression: a lane that is passed over for its pace is measured again, wit
   expect(numbered(bench.run()).filter(each => each.startsWith('1:'))).toHaveLength(1)
 })
 
+test('a parcel that is overdue is copied to another lane, and nothing else is', () => {
+  const bench = new Bench(2)
+  known(bench, [20, 120])
+  const before = bench.core.totals.copiedBytes
+  const [late, ...others] = numbered(bench.write(1000)).map(each => each.split(':').map(Number))
+  expect(others).toEqual([])
+  const [lane, number] = late!
+  const { lateAt = 0, overdueAt = 0 } = bench.core.lanes.get(lane!)!
+  expect(overdueAt, 'long before the lane is judged').toBeLessThan(lateAt)
+  expect(numbered(bench.wait(overdueAt - bench.now - 1))).toEqual([])
+  expect(numbered(bench.wait(2))).toEqual([`${1 - lane!}:${number!}`])
+  expect(numbered(bench.wait(lateAt - bench.now - 2))).toEqual([])
+  expect(bench.core.totals.copiedBytes - before).toBe(1000)
+})
+
 test('what was lost with the last lane goes by the next that comes up, in order', () => {
   const bench = new Bench(1)
   for (let i = 0; i < 3; i++) bench.write(100)
@@ -207,6 +222,71 @@ test('no more is sent than there is credit for, and it goes on when credit comes
   expect(sent * 16 * KiB).toBe(wire.INITIAL_CREDIT)
   expect(bench.core.backlog).toBe(true)
   expect(numbered(bench.ack({ limit: wire.INITIAL_CREDIT + 20 * KiB }))).toEqual(['0:16'])
+})
+
+/** Makes known to the bench what its lanes can do; round trips take one of these, in turn, in ms. */
+function known(bench: Bench, roundTrips = [20]): void {
+  let sent = 0
+  for (let round = 0; round < 12; round++) {
+    for (let i = 0; i < 8; i++) bench.write(4 * KiB)
+    bench.now += roundTrips[round % roundTrips.length]!
+    const lanes = [...bench.core.lanes.values()].map(({ number, sent: received }) => {
+      sent += received
+      return { lane: number, received, delayMs: 0 }
+    })
+    bench.ack({ floor: numbered(bench.outputs).length, limit: 1e9, lanes })
+  }
+  expect(sent).toBeGreaterThan(0)
+  expect(bench.core.backlog).toBe(false)
+}
+
+test('an urgent parcel overtakes what waits, though no lane has room', () => {
+  const bench = new Bench(1)
+  while (!bench.core.backlog) bench.write(16 * KiB)
+  const sent = numbered(bench.outputs).length
+  bench.core.writeUrgent(Buffer.from('now'), bench.now)
+  expect(numbered(bench.run())).toEqual([`0:${sent}`])
+  expect(bench.core.backlog, 'what waited goes on waiting').toBe(true)
+})
+
+test('urgent parcels wait for credit, and no more than 64 KiB of them', () => {
+  const bench = new Bench(1)
+  let sent = 0
+  while (bench.core.writeUrgent(Buffer.alloc(KiB), bench.now)) {
+    sent += numbered(bench.run()).length
+    expect(sent * KiB).toBeLessThanOrEqual(wire.INITIAL_CREDIT)
+  }
+  expect(sent * KiB).toBe(wire.INITIAL_CREDIT)
+  expect(bench.core.totals.retainedBytes).toBe(wire.INITIAL_CREDIT + 64 * KiB)
+  const more = numbered(bench.ack({ limit: wire.INITIAL_CREDIT + 2 * KiB }))
+  expect(more).toEqual([`0:${sent}`, `0:${sent + 1}`])
+})
+
+test('the END goes behind urgent parcels as well', () => {
+  const bench = new Bench(0)
+  bench.write(10)
+  bench.core.writeUrgent(Buffer.alloc(10), 0)
+  bench.core.end()
+  bench.core.laneUp(0, 'lane 0', 0)
+  const types = bench.run().flatMap(each => (each.do === 'send' ? (each.said?.type ?? []) : []))
+  expect(types.filter(type => type === wire.PARCEL || type === wire.END)).toEqual([
+    wire.PARCEL,
+    wire.PARCEL,
+    wire.END,
+  ])
+})
+
+test('for a second after an urgent parcel a lane gets what keeps it busy, and no more', () => {
+  const bench = new Bench(1)
+  known(bench)
+  const lane = bench.core.lanes.get(0)!
+  bench.core.writeUrgent(Buffer.alloc(1), bench.now)
+  bench.run()
+  const lean = lane.room
+  expect(lean).toBeLessThan(0.75 * lane.meter.room(false))
+  bench.now += 1000
+  bench.run()
+  expect(lane.room).toBe(lane.meter.room(false))
 })
 
 /** A bench whose writer waits for credit from `at` on, with nothing under way. */

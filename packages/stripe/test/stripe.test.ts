@@ -181,3 +181,31 @@ test('at the accepting end a lane that begins with no HELLO, or of another, is r
   near.destroy()
   far.on('error', () => undefined)
 })
+
+test('an urgent parcel arrives before what was written earlier and waits', async () => {
+  const [near, far] = await openStripes(memoryLanes(2), {})
+  const got: string[] = []
+  far.on('data', (parcel: Buffer) => got.push(parcel.subarray(0, 6).toString()))
+  near.cork() // all is there before the first goes
+  for (let i = 0; i < 14; i++) near.write(Buffer.alloc(16_000, 'bulk  '))
+  near.uncork()
+  expect(near.writeUrgent(Buffer.from('urgent'))).toBe(true)
+  near.end()
+  await event(far, 'end')
+  expect(got).toHaveLength(15)
+  // Two lanes that nobody knows take 16 KiB each, and a parcel that is begun is not called back.
+  expect(got.indexOf('urgent')).toBeLessThan(5)
+})
+
+test('a parcel is not urgent to a stripe that is over, or when it is too large', async () => {
+  const [near, far] = await openStripes(memoryLanes(1))
+  near.resume()
+  far.resume()
+  expect(near.writeUrgent(Buffer.alloc(near.maxMessageBytes + 1))).toBe(false)
+  near.end()
+  expect(near.writeUrgent(Buffer.from('late'))).toBe(false)
+  far.end()
+  await closed(near)
+  expect(near.writeUrgent(Buffer.from('late'))).toBe(false)
+  expect(far.stats.messagesIn).toBe(0)
+})

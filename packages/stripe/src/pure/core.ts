@@ -6,11 +6,10 @@
 //
 // Pure: no streams, no sockets, no clock, no chance. The same class runs under a simulator and in
 // production. Time is passed in, in ms, and never goes back. After each event, poll() until it has
-// nothing more: a parcel is given to a lane only then, so that it is bound to one as late as can
-// be.
+// nothing more: only then is a parcel given to a lane, as late as can be.
 
 import { type Message, PipeError } from '@striper/core'
-import { check, checkAt, takeLeaver } from './health.ts'
+import { check, lookAt, takeLeaver } from './health.ts'
 import { Lane } from './lane.ts'
 import type { CoreOptions, Mode, Output, Totals } from './output.ts'
 import { ackLanes, Receiver } from './receiver.ts'
@@ -35,8 +34,7 @@ export class StripeCore {
   #starvedAt = 0 // when a parcel last did not wait for credit alone, or we asked for some
   #tokens = 0
 
-  /** How to send; may be changed at any time. */
-  readonly mode: Mode
+  readonly mode: Mode // how to send; may be changed at any time
 
   constructor(options: CoreOptions, now: number) {
     this.#noLaneTimeoutMs = options.noLaneTimeoutMs
@@ -50,12 +48,12 @@ export class StripeCore {
     return this.#lanes
   }
 
-  /** What the writer should wait for: parcels are queued that no lane takes yet. */
+  /** Whether parcels are queued that no lane takes yet, so that the writer should wait. */
   get backlog(): boolean {
     return this.#sender.backlog
   }
 
-  /** Whether all that was written, and the end, is acknowledged. */
+  /** Whether all that was written is acknowledged, the end included. */
   get finished(): boolean {
     return this.#sender.finished
   }
@@ -65,7 +63,7 @@ export class StripeCore {
     return { retainedBytes, copiedBytes, duplicates: this.#receiver.duplicates }
   }
 
-  /** The size of parcels that suits the lanes: that of the slowest which is worth using. */
+  /** The size of parcels that suits the lanes. */
   get parcelBytes(): number {
     return this.#sender.parcelBytes
   }
@@ -88,8 +86,7 @@ export class StripeCore {
   /** A lane is gone. What was under way on it goes by others. */
   laneDown(number: number, now: number): void {
     const lane = this.#lanes.get(number)
-    if (lane === undefined) return
-    this.#lanes.delete(number)
+    if (lane === undefined || !this.#lanes.delete(number)) return
     this.#sender.lost(lane)
     // A lane counts once something was heard on it: what takes connections may not be the far end.
     if (![...this.#lanes.values()].some(each => each.heard)) this.#noLaneSince ??= now
@@ -116,6 +113,11 @@ export class StripeCore {
     this.#sender.write(message)
   }
 
+  /** A parcel that overtakes what waits; false where too many do. */
+  writeUrgent(message: Message, now: number): boolean {
+    return this.#sender.writeUrgent(message, now)
+  }
+
   end(): void {
     this.#sender.end()
   }
@@ -136,7 +138,7 @@ export class StripeCore {
     for (const lane of this.#lanes.values()) this.#send(lane, wire.encodeAbort(code, reason))
   }
 
-  /** Acknowledges everything on every lane, when all is done both ways. Nothing comes after it. */
+  /** Acknowledges everything on every lane, when all is done both ways; the last word. */
   farewell(now: number): void {
     this.#over = true
     for (const lane of this.#lanes.values()) lane.ackDue = lane.received > 0
@@ -166,8 +168,7 @@ export class StripeCore {
     if (this.#over) return undefined
     let first = (this.#noLaneSince ?? Infinity) + this.#noLaneTimeoutMs
     for (const lane of this.#lanes.values()) {
-      first = Math.min(first, lane.suspectAt ?? Infinity, checkAt(lane, this.#lanes))
-      if (this.#lanes.size > 1) first = Math.min(first, lane.lateAt ?? Infinity)
+      first = Math.min(first, lookAt(lane, this.#lanes))
       if (!lane.blocked) first = Math.min(first, this.#receiver.ackAt ?? Infinity)
     }
     if (this.#sender.starved) first = Math.min(first, this.#starvedAt + STARVED_MS)
@@ -207,9 +208,9 @@ export class StripeCore {
     }
     const sending = this.#sender.next(now)
     if (sending) {
-      const { parcel, lane } = sending
-      const header = wire.encodeNumbered(parcel.type, parcel.number)
-      return { do: 'send', lane: lane.number, message: [header, ...parcel.pieces] }
+      const { type, number, pieces } = sending.parcel
+      const message = [wire.encodeNumbered(type, number), ...pieces]
+      return { do: 'send', lane: sending.lane.number, message }
     }
     if (!this.#sender.starved) this.#starvedAt = now
     if ((this.#receiver.ackAt ?? Infinity) <= now && this.#acknowledge(now)) return this.poll(now)
@@ -230,6 +231,7 @@ export class StripeCore {
         return
       case wire.ACK:
         this.#sender.ack(message.ack, now)
+        for (const each of this.#lanes.values()) if (each.wantsPing) this.#ping(each, now)
         return
       case wire.HELLO:
         wire.checkLane(message.hello, lane.number)

@@ -1,4 +1,4 @@
-// Windowed filters: the largest, or the smallest, of the samples of the last while.
+// A windowed filter: the largest of the samples of the last while.
 //
 // The samples that can still matter are kept in order: each is beaten by none that came later. The
 // newest sample is kept however old it is, so that a quiet time does not make the filter forget
@@ -31,21 +31,5 @@ export class WindowedMax {
   /** Forgets all samples for this one. */
   reset(value: number, now: number): void {
     this.#samples = [{ at: now, value }]
-  }
-}
-
-/** The smallest of the samples of the last while. */
-export class WindowedMin {
-  readonly #max = new WindowedMax()
-
-  /** The smallest sample, or undefined before the first. */
-  get value(): number | undefined {
-    const value = this.#max.value
-    return value === undefined ? undefined : -value
-  }
-
-  /** Takes a sample, and forgets those older than `windowMs`. */
-  add(value: number, now: number, windowMs: number): void {
-    this.#max.add(-value, now, windowMs)
   }
 }

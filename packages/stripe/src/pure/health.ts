@@ -20,8 +20,15 @@ export type Lanes = ReadonlyMap<number, Lane>
 /** What to do about a lane. */
 export type Verdict = { do: 'nothing' | 'ping' } | { do: 'drop'; reason: string }
 
+/** When something may have to be done about a lane, in ms. */
+export function lookAt(lane: Lane, lanes: Lanes): number {
+  const at = Math.min(lane.suspectAt ?? Infinity, checkAt(lane, lanes))
+  if (lanes.size < 2) return at // nobody could do better
+  return Math.min(at, lane.lateAt ?? Infinity, lane.overdueAt ?? Infinity)
+}
+
 /** When to ask for a verdict on a lane again, in ms. */
-export function checkAt(lane: Lane, lanes: Lanes): number {
+function checkAt(lane: Lane, lanes: Lanes): number {
   const pinged = lane.pingedAt >= lane.heardAt
   const quiet = lane.heardAt + (pinged ? DEAD_MS : PING_MS)
   const { suspectSince } = lane

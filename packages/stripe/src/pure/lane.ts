@@ -13,6 +13,8 @@ import type { END, PARCEL } from './wire.ts'
 
 /** A lane that was found late, and has not got over it, is looked at again after so long, in ms. */
 const AGAIN_MS = 300
+/** Its oldest parcel is overdue, and may be wanted elsewhere, so long after it was due, in ms. */
+const OVERDUE_MS = 60
 
 /**
  * - `proving`: silent until just now; one parcel at a time until one is acknowledged.
@@ -71,19 +73,22 @@ export class Lane implements LaneView {
   budgetBytes = Infinity
   passedOver = false // whether a parcel waits rather than going by it
   standby = false // a backup, while others work
+  lean = false // somebody waits for each small parcel, so little may be under way
   bytesOut = 0
   bytesIn = 0
   copiesOut = 0
   sentAt: number // when it last got a parcel, or came
   #pingToken: number | undefined // of the PING that is not answered
+  #pingQuiet = false
   #progressAt: number
   #lateSince = -Infinity
+  #overdue: Copy | undefined // the last that was found to be
   #suspectSince = 0
 
   constructor(number: number, label: string, now: number) {
     this.number = number
     this.label = label
-    this.meter = new Meter(now)
+    this.meter = new Meter(number, now)
     this.heardAt = now
     this.sentAt = now
     this.#progressAt = now
@@ -103,7 +108,7 @@ export class Lane implements LaneView {
 
   /** Bytes that may be under way on it. */
   get room(): number {
-    return this.meter.room
+    return this.meter.room(this.lean)
   }
 
   /** Whether its budget is spent. */
@@ -113,9 +118,17 @@ export class Lane implements LaneView {
 
   /** Whether it may take a parcel now. */
   get open(): boolean {
-    if (this.blocked || this.standby || this.spent) return false
-    if (this.state === 'proving') return this.flight.length === 0
-    return this.state === 'working' && this.inFlight < this.room
+    if (this.state === 'proving') return this.#usable && this.flight.length === 0
+    return this.takesUrgent && this.inFlight < this.room
+  }
+
+  /** Whether it may take an urgent parcel now, though its room may be used. */
+  get takesUrgent(): boolean {
+    return this.#usable && this.state === 'working'
+  }
+
+  get #usable(): boolean {
+    return !this.blocked && !this.standby && !this.spent
   }
 
   /** The far end said something on it. */
@@ -124,16 +137,23 @@ export class Lane implements LaneView {
     this.heardAt = now
   }
 
+  /** Whether a PING now would tell its round trip, which is not known well. */
+  get wantsPing(): boolean {
+    return this.meter.wantsPing(this.inFlight)
+  }
+
   pinged(token: number, now: number): void {
     this.#pingToken = token
+    this.#pingQuiet = this.meter.isQuiet(this.inFlight)
     this.pingedAt = now
+    this.meter.pinged(now)
   }
 
   /** A PONG came. One that answers no PING, or an old one, says nothing. */
   ponged(token: number, now: number): void {
     if (token !== this.#pingToken) return
     this.#pingToken = undefined
-    this.meter.roundTrip(now - this.pingedAt, now)
+    this.meter.roundTrip(now - this.pingedAt, now, this.#pingQuiet)
   }
 
   /** Time leapt, because we were away and not the lane: what it owes us, it owes us from now. */
@@ -184,6 +204,21 @@ export class Lane implements LaneView {
     this.#progressAt = now
     if (this.state === 'proving') this.state = 'working'
     if (this.state === 'suspect') this.state = 'proving'
+  }
+
+  /** When its oldest parcel is overdue, so that a copy may help; undefined where it cannot be, or
+   *  that has been asked already. */
+  get overdueAt(): number | undefined {
+    const { head } = this.flight
+    if (head === undefined || head === this.#overdue || head.dueAt === Infinity) return undefined
+    return this.state === 'working' ? head.dueAt + OVERDUE_MS : undefined
+  }
+
+  /** Whether its oldest parcel is overdue; true once for each. */
+  takeOverdue(now: number): boolean {
+    if ((this.overdueAt ?? Infinity) > now) return false
+    this.#overdue = this.flight.head
+    return true
   }
 
   /** When its oldest parcel is late, or undefined where it cannot be: nothing is expected. */

@@ -2,29 +2,37 @@
 //
 // Rate and round trip are filtered as BBR filters them (Cardwell et al., ACM Queue 14(5), 2016):
 // the windowed maximum of the delivery rate (draft-cheng-iccrg-delivery-rate-estimation-02) and the
-// windowed minimum of the round trip. A sample taken while there was nothing to send is a lower
+// least round trip; when that is old, the lane is drained and asked. A sample taken while there was nothing to send is a lower
 // bound, and counts only where it raises the rate. The smoothed round trip and its variation are
 // RFC 6298's.
 //
 // Pure: time is passed in, in ms; rates are bytes a ms.
 
-import { WindowedMax, WindowedMin } from './filter.ts'
+import { WindowedMax } from './filter.ts'
 
 /** Room of a lane of which nothing is known yet, in bytes. It doubles with each round trip. */
 const FIRST_ROOM_BYTES = 16 * 1024
 /** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait. */
 const SLACK_MS = 20
+const GAIN = 1.5
+/** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
+const LEAN_SLACK_MS = 10
 /** A rate that grows less in each of so many round trips has reached its limit. */
 const GROWTH = 1.25
 const FLAT_ROUNDS = 3
 /** What a lane did of late, when it is found to be slower than it was, is what it did in so long */
 const RECENT_MS = 300
 const PARCEL_MS = 10
+const LEAN_PARCEL_MS = 4
 const LEAST_PARCEL_BYTES = 8 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
 /** Bytes a ms: a lane that did nothing of late is believed to do this, and not nothing. */
 const LEAST_RATE = 0.1
-const RTT_WINDOW_MS = 10_000
+/** The least round trip is measured again when it is so old, or a little older: not by all lanes at
+ *  once. The lane is drained for it to less than it holds by itself, this share of it: with more
+ *  under way the queue that we keep there would be taken for distance, and so grow. */
+const RTT_AGE_MS = 10_000
+const DRAINED = 0.75
 /** The rate's window follows the least round trip, never the smoothed one: a lane that collapses
  *  has a smoothed one of seconds, and would be believed fast for as many. */
 const RATE_WINDOW_ROUNDS = 10
@@ -41,7 +49,9 @@ export interface Stamp {
 
 export class Meter {
   readonly #rate = new WindowedMax()
-  readonly #rtt = new WindowedMin()
+  #rtt: number | undefined
+  #rttAt = 0 // when that was measured
+  #draining = false
   #delivered = 0
   #deliveredAt: number
   #firstSentAt: number
@@ -55,7 +65,11 @@ export class Meter {
   #srtt: number | undefined
   #rttvar = 0
 
-  constructor(now: number) {
+  readonly #rttAgeMs: number
+
+  /** `number` tells lanes apart that came at the same time. */
+  constructor(number: number, now: number) {
+    this.#rttAgeMs = RTT_AGE_MS * (1 + (number % 16) / 32)
     this.#deliveredAt = now
     this.#firstSentAt = now
   }
@@ -76,7 +90,7 @@ export class Meter {
 
   /** The least round trip of late, in ms; undefined while nothing is known. */
   get rtt(): number | undefined {
-    return this.#rtt.value
+    return this.#rtt
   }
 
   /** A parcel that is later than was expected by so much is late. In ms. */
@@ -89,21 +103,28 @@ export class Meter {
     return Math.max(250, 2 * (this.#srtt ?? 250) + 4 * this.#rttvar)
   }
 
-  /** The size of parcels that suits the lane: about 10 ms of it, 8 to 64 KiB. */
-  get parcelBytes(): number {
+  /** The size of parcels that suits the lane: about 10 ms of it, or 4 where it is lean, 8 to
+   *  64 KiB. */
+  parcelBytes(lean: boolean): number {
     const { rate } = this
     // A lower bound makes no parcels small: small ones cost more, and so confirm it.
     if (rate === undefined || (!this.#wasFull && rate * PARCEL_MS < FIRST_ROOM_BYTES)) {
       return FIRST_ROOM_BYTES
     }
-    return Math.min(Math.max(Math.floor(rate * PARCEL_MS), LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
+    const bytes = Math.floor(rate * (lean ? LEAN_PARCEL_MS : PARCEL_MS))
+    return Math.min(Math.max(bytes, LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
   }
 
-  /** Bytes that may be under way at once: twice what the lane holds, and a little. */
-  get room(): number {
+  /** Bytes that may be under way at once: twice what the lane holds, and a little; where it is
+   *  lean, once. While the lane is drained, less than it holds. */
+  room(lean: boolean): number {
     const { rate, rtt } = this
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
-    return rate * (2 * rtt + SLACK_MS) + 2 * this.parcelBytes
+    if (this.#draining) return DRAINED * rate * rtt
+    const parcel = this.parcelBytes(lean)
+    // Of a lane whose limit is not known, the rate is what there was room for: it has to grow.
+    if (lean && this.#known) return rate * (rtt + LEAN_SLACK_MS) + parcel
+    return rate * (GAIN * rtt + SLACK_MS) + 2 * parcel
   }
 
   /** Something is sent while `inFlight` bytes were under way. */
@@ -134,12 +155,13 @@ export class Meter {
     this.#noteRecent(now)
     this.#firstSentAt = stamp.sentAt
     this.roundTrip(now - stamp.sentAt - delayMs, now)
+    this.#draining ||= now > this.#rttAt + this.#rttAgeMs
     const sending = stamp.sentAt - stamp.firstSentAt
     const acking = now - stamp.deliveredAt
-    const interval = Math.max(sending, acking, this.#rtt.value ?? 0, 0.01)
+    const interval = Math.max(sending, acking, this.#rtt ?? 0, 0.01)
     const sample = (this.#delivered - stamp.delivered) / interval
     if (stamp.limited && sample < (this.#rate.value ?? 0)) return
-    const window = Math.max(LEAST_RATE_WINDOW_MS, RATE_WINDOW_ROUNDS * (this.#rtt.value ?? 0))
+    const window = Math.max(LEAST_RATE_WINDOW_MS, RATE_WINDOW_ROUNDS * (this.#rtt ?? 0))
     this.#rate.add(sample, now, window)
     this.#wasFull ||= !stamp.limited
     if (!stamp.limited && stamp.delivered >= this.#roundEnds) this.#endRound()
@@ -158,10 +180,31 @@ export class Meter {
     }
   }
 
-  /** A round trip was measured. */
-  roundTrip(sample: number, now: number): void {
+  /** Whether a PING sent with `inFlight` bytes under way has no queue of ours to wait in. */
+  isQuiet(inFlight: number): boolean {
+    return inFlight <= DRAINED * (this.#rate.value ?? 0) * (this.#rtt ?? 0)
+  }
+
+  /** Whether the round trip wants to be measured again, and can be with `inFlight` bytes under
+   *  way. */
+  wantsPing(inFlight: number): boolean {
+    return this.#draining && this.isQuiet(inFlight)
+  }
+
+  /** A PING was sent. What is sent after it may queue as ever. */
+  pinged(now: number): void {
+    if (!this.#draining) return
+    this.#draining = false
+    this.#rttAt = now
+  }
+
+  /** A round trip was measured; a `quiet` one takes the place of the least, be it longer. */
+  roundTrip(sample: number, now: number, quiet = false): void {
     const rtt = Math.max(sample, 0.01)
-    this.#rtt.add(rtt, now, RTT_WINDOW_MS)
+    if (quiet || rtt <= (this.#rtt ?? Infinity)) {
+      this.#rtt = rtt
+      this.#rttAt = now
+    }
     if (this.#srtt === undefined) {
       this.#srtt = rtt
       this.#rttvar = rtt / 2

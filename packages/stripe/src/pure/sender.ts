@@ -1,19 +1,20 @@
-// Sender: the sending half of a stripe. Numbers parcels, gives each to a lane when a lane has room,
+// Sender: the sending half of a stripe. Gives each parcel to a lane when a lane has room, numbers it,
 // and keeps it until it is acknowledged.
 //
-//   write ──▶ fresh ──▶ ┌──────────┐ ──▶ under way on a lane ── acknowledged ──▶ forgotten
-//   lost  ──▶ again ──▶ │ schedule │        │
-//               ▲       └──────────┘        │ the lane is gone, or silent
-//               └───────────────────────────┘
+//   write ──▶ fresh, urgent ──▶ ┌──────────┐ ──▶ under way on a lane ── acknowledged ──▶ forgotten
+//   lost  ──▶ again         ──▶ │ schedule │        │
+//               ▲               └──────────┘        │ the lane is gone, or silent
+//               └───────────────────────────────────┘
 //
 // Pure: time is passed in, in ms.
 
-import { type Message, PipeError, pieces, sizeOf } from '@striper/core'
+import { type Message, PipeError } from '@striper/core'
 import { Copies, type Copying } from './copies.ts'
-import { Fifo } from './fifo.ts'
 import type { Lane, Parcel } from './lane.ts'
+import { Outbox, type Written } from './outbox.ts'
 import type { CoreOptions, Mode } from './output.ts'
-import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY, PARCEL } from './wire.ts'
+import { deliveryMs } from './schedule.ts'
+import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
 const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
@@ -30,11 +31,10 @@ export class Sender {
   readonly #options: CoreOptions
   readonly #mode: Readonly<Mode>
   readonly #lanes: ReadonlyMap<number, Lane>
-  readonly #fresh = new Fifo<Parcel>()
-  readonly #retained = new Map<number, Parcel>() // every one that has not arrived, for all we know
+  readonly #outbox = new Outbox()
+  readonly #retained = new Map<number, Parcel>() // sent, and not arrived for all we know
   readonly #copies = new Copies((parcel, lanes) => this.#choose(parcel, lanes))
-  #next = 0 // number of the next parcel that is written
-  #unsent = 0 // number of the next that is sent for the first time
+  #next = 0 // number of the next parcel that is sent for the first time
   #floor = 0 // every number below has arrived
   #sentBytes = 0 // of parcels, each counted once
   #limit = INITIAL_CREDIT
@@ -50,7 +50,7 @@ export class Sender {
 
   /** Whether what was written waits for a lane or for credit: time to write no more. */
   get backlog(): boolean {
-    return this.#fresh.length > 0
+    return this.#outbox.length > 0
   }
 
   /** Bytes that were sent again, on another lane. */
@@ -60,7 +60,7 @@ export class Sender {
 
   /** Whether a parcel waits for credit alone. */
   get starved(): boolean {
-    const head = this.#fresh.head
+    const { head } = this.#outbox
     return head !== undefined && this.#sentBytes + head.bytes > this.#limit
   }
 
@@ -69,10 +69,10 @@ export class Sender {
     let fastest = 0
     for (const lane of this.#lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
     let bytes = Infinity
-    for (const { meter } of this.#lanes.values()) {
+    for (const { meter, lean } of this.#lanes.values()) {
       // One whose limit is not known would stay slow for want of parcels that it can take.
       const worth = !meter.known || (meter.rate ?? 0) >= fastest * WORTH_USING
-      if (worth) bytes = Math.min(bytes, meter.parcelBytes)
+      if (worth) bytes = Math.min(bytes, meter.parcelBytes(lean))
     }
     return Number.isFinite(bytes) ? bytes : FIRST_PARCEL_BYTES
   }
@@ -83,25 +83,37 @@ export class Sender {
   }
 
   write(message: Message): void {
-    this.#queue(PARCEL, pieces(message), sizeOf(message))
+    this.retainedBytes += this.#outbox.write(message).bytes
+  }
+
+  /** A parcel that overtakes what waits, by the lane that delivers it first, and keeps the lanes
+   *  lean for a while. False, and nothing is done, where too much that is urgent waits already. */
+  writeUrgent(message: Message, now: number): boolean {
+    const written = this.#outbox.writeUrgent(message, now)
+    this.retainedBytes += written?.bytes ?? 0
+    return written !== undefined
   }
 
   end(): void {
-    this.#end ??= this.#queue(END, [], 0)
+    this.#outbox.end()
   }
 
   /** The next parcel and the lane to send it on, or undefined while there is none or no room. */
   next(now: number): Sending | undefined {
     const views: Lane[] = []
     const backupsRest = this.#anyWorks()
+    const lean = this.#outbox.lean(now)
     let open = 0
     for (const lane of this.#lanes.values()) {
       lane.standby = lane.backup && backupsRest
+      lane.lean = lean
       lane.passedOver = false
       if (lane.standby) continue
       if (lane.open) open++
       if (lane.open || lane.state === 'working') views.push(lane)
     }
+    const urgent = this.#nextUrgent(views)
+    if (urgent) return this.#send(urgent, false, now)
     if (open === 0) return undefined
     const lost = this.#copies.nextLost(views)
     if (lost) return this.#send(lost, true, now)
@@ -123,8 +135,8 @@ export class Sender {
 
   /** An ACK came. Throws ERR_PIPE_PROTOCOL where it acknowledges what was never sent. */
   ack(ack: Ack, now: number): void {
-    if (ack.floor > this.#unsent) {
-      throw protocol(`all below ${ack.floor} acknowledged, ${this.#unsent} sent`)
+    if (ack.floor > this.#next) {
+      throw protocol(`all below ${ack.floor} acknowledged, ${this.#next} sent`)
     }
     for (const { lane: number, received, delayMs } of ack.lanes) {
       const lane = this.#lanes.get(number)
@@ -164,14 +176,17 @@ export class Sender {
     this.#copies.giveUp(lane)
   }
 
-  /** Lanes whose oldest parcel is late are not what they were: what is under way on them goes by
-   *  others as well, as far as copies may go, and the oldest parcel in any case. */
+  /** A parcel that is overdue, and everybody may wait for, goes by another lane as well. Lanes whose
+   *  oldest parcel is late are not what they were: what is under way on them goes by others, as far
+   *  as copies may go, and the oldest parcel in any case. */
   rescue(now: number): void {
     if (this.#lanes.size < 2) return
     for (const lane of this.#lanes.values()) {
+      const budget = this.#copies.budget(this.#sentBytes)
+      if (lane.takeOverdue(now) && budget > 0) this.#copies.giveUp(lane, 0)
       if ((lane.lateAt ?? Infinity) > now) continue
       if (!lane.late(this.#lanes.values(), now)) continue
-      this.#copies.giveUp(lane, this.#copies.budget(this.#sentBytes))
+      this.#copies.giveUp(lane, budget)
     }
   }
 
@@ -188,35 +203,52 @@ export class Sender {
     this.retainedBytes -= parcel.bytes
   }
 
-  #queue(type: typeof PARCEL | typeof END, parts: readonly Buffer[], bytes: number): Parcel {
+  /** What is to be sent for the first time, if credit and the far end's memory for numbers allow
+   *  it. */
+  #sendable(): Written | undefined {
+    const { head } = this.#outbox
+    if (head === undefined || this.#sentBytes + head.bytes > this.#limit) return undefined
+    return this.#next < this.#floor + MAX_PARCELS_UNDER_WAY ? head : undefined
+  }
+
+  /** An urgent parcel, by the lane that delivers it first, even if its room is used. */
+  #nextUrgent(views: readonly Lane[]): Sending | undefined {
+    const written = this.#outbox.urgent ? this.#sendable() : undefined
+    if (written === undefined) return undefined
+    let best: Lane | undefined
+    let bestMs = Infinity
+    for (const lane of views) {
+      const ms = lane.takesUrgent || lane.open ? deliveryMs(lane, written.bytes) : Infinity
+      if (ms >= bestMs) continue
+      best = lane
+      bestMs = ms
+    }
+    return best && { parcel: this.#number(written), lane: best }
+  }
+
+  #nextFresh(views: readonly Lane[]): Sending | undefined {
+    const written = this.#outbox.urgent ? undefined : this.#sendable()
+    const lane = written && this.#choose(written, views)
+    return lane && { parcel: this.#number(written), lane }
+  }
+
+  /** Takes what goes next, and makes a numbered parcel of it. */
+  #number(written: Written): Parcel {
+    this.#outbox.shift()
     const number = this.#next++
-    const parcel: Parcel = {
+    const parcel = {
+      ...written,
       number,
-      type,
-      pieces: parts,
-      bytes,
       lanes: [],
       dueAt: Infinity,
       arrived: false,
       waiting: false,
     }
-    this.#fresh.push(parcel)
     this.#retained.set(number, parcel)
-    this.retainedBytes += bytes
-    return parcel
-  }
-
-  #nextFresh(views: readonly Lane[]): Sending | undefined {
-    const parcel = this.#fresh.head
-    if (parcel === undefined || this.#sentBytes + parcel.bytes > this.#limit) return undefined
-    if (parcel.number >= this.#floor + MAX_PARCELS_UNDER_WAY) return undefined
-    const lane = this.#choose(parcel, views)
-    if (lane === undefined) return undefined
-    this.#fresh.shift()
-    this.#unsent++
-    this.#sentBytes += parcel.bytes
+    this.#sentBytes += written.bytes
+    if (written.type === END) this.#end = parcel
     if (this.#mode.redundant) this.#copies.twin(parcel)
-    return { parcel, lane }
+    return parcel
   }
 
   #send(sending: Sending, again: boolean, now: number): Sending {
@@ -226,7 +258,7 @@ export class Sender {
     return sending
   }
 
-  #choose(parcel: Parcel, lanes: readonly Lane[]): Lane | undefined {
+  #choose(parcel: Pick<Parcel, 'bytes'>, lanes: readonly Lane[]): Lane | undefined {
     if (!lanes.some(lane => lane.open)) return undefined
     const { endless } = this.#mode
     const chosen = this.#options.schedule(lanes, {

@@ -19,9 +19,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was written to a lane counts as delivered (NEO-181)',
     file: 'sender.ts',
-    find: 'this.#copies.giveUp(lane)\n  }\n\n  /** Lanes whose oldest',
+    find: 'this.#copies.giveUp(lane)\n  }\n\n  /** A parcel that is overdue',
     replace:
-      'for (const { parcel } of lane.flight) this.#arrived(parcel)\n  }\n\n  /** Lanes whose oldest',
+      'for (const { parcel } of lane.flight) this.#arrived(parcel)\n  }\n\n  /** A parcel that is',
   },
   {
     name: 'a lane is lost and nothing is sent again (Multiplexity)',
@@ -32,8 +32,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the writer ignores credit (aggligator before 0.9.12)',
     file: 'sender.ts',
-    find: 'if (parcel === undefined || this.#sentBytes + parcel.bytes > this.#limit) return undefined',
-    replace: 'if (parcel === undefined) return undefined',
+    find: 'if (head === undefined || this.#sentBytes + head.bytes > this.#limit) return undefined',
+    replace: 'if (head === undefined) return undefined',
   },
   {
     name: 'the end is told before the last gap is filled',

@@ -1,0 +1,73 @@
+// Outbox: what was written and is not sent yet. What is urgent overtakes what is not; for parcels,
+// which arrive in any order, that is nothing new to the far end.
+//
+// Pure: time is passed in, in ms.
+
+import { type Message, pieces, sizeOf } from '@striper/core'
+import { Fifo } from './fifo.ts'
+import type { Parcel } from './lane.ts'
+import { END, PARCEL } from './wire.ts'
+
+/** Urgent parcels that may wait, in bytes: more is a backlog like any other. */
+export const MOST_URGENT_BYTES = 64 * 1024
+/** How long lanes are kept lean after an urgent parcel, in ms. */
+const LEAN_MS = 1000
+
+/** A parcel that has no number yet: it gets one when it is sent. */
+export type Written = Pick<Parcel, 'type' | 'pieces' | 'bytes'>
+
+export class Outbox {
+  readonly #fresh = new Fifo<Written>()
+  readonly #urgent = new Fifo<Written>()
+  #urgentBytes = 0
+  #leanUntil = -Infinity
+
+  get length(): number {
+    return this.#fresh.length + this.#urgent.length
+  }
+
+  /** What goes next. */
+  get head(): Written | undefined {
+    return this.#urgent.head ?? this.#fresh.head
+  }
+
+  /** Whether what goes next is urgent. */
+  get urgent(): boolean {
+    return this.#urgent.length > 0
+  }
+
+  /** Whether somebody waits for small parcels, so that little should be under way on any lane. */
+  lean(now: number): boolean {
+    return now < this.#leanUntil
+  }
+
+  write(message: Message): Written {
+    const written = toWritten(message)
+    this.#fresh.push(written)
+    return written
+  }
+
+  /** Undefined, and nothing is done, where too much that is urgent waits already. */
+  writeUrgent(message: Message, now: number): Written | undefined {
+    const written = toWritten(message)
+    if (this.#urgentBytes + written.bytes > MOST_URGENT_BYTES) return undefined
+    this.#leanUntil = now + LEAN_MS
+    this.#urgentBytes += written.bytes
+    this.#urgent.push(written)
+    return written
+  }
+
+  end(): void {
+    this.#fresh.push({ type: END, pieces: [], bytes: 0 })
+  }
+
+  /** Takes what goes next. */
+  shift(): void {
+    if (this.urgent) this.#urgentBytes -= this.#urgent.shift()!.bytes
+    else this.#fresh.shift()
+  }
+}
+
+function toWritten(message: Message): Written {
+  return { type: PARCEL, pieces: pieces(message), bytes: sizeOf(message) }
+}

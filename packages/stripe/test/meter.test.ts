@@ -1,0 +1,109 @@
+// What a lane is taken for, from acknowledgements alone. The network here is a queue: a rate, a
+// distance, and nothing else.
+
+import { expect, test } from 'vitest'
+import { Lane, type Parcel } from '../src/pure/lane.ts'
+import { PARCEL } from '../src/pure/wire.ts'
+
+/** A lane over a network that carries `rate` bytes a ms and takes `distanceMs` there and back. */
+class Road {
+  now = 0
+  readonly lane = new Lane(0, 'lane', 0)
+  #freeAt = 0
+  #events: { at: number; happen: () => void }[] = []
+  readonly rate: number
+  distanceMs: number
+  pings = 0
+  longestQueueMs = 0
+
+  constructor(rate: number, distanceMs: number) {
+    this.rate = rate
+    this.distanceMs = distanceMs
+  }
+
+  /** Sends all that there is room for, for so long. */
+  run(ms: number, parcelBytes = 8192): void {
+    const until = this.now + ms
+    for (;;) {
+      while (this.lane.open) this.#send(parcelBytes)
+      const next = this.#events.shift()
+      if (next === undefined || next.at > until) return
+      this.now = next.at
+      next.happen()
+      if (this.lane.wantsPing) this.ping()
+    }
+  }
+
+  ping(): void {
+    const token = ++this.pings
+    this.lane.pinged(token, this.now)
+    this.#later(this.#through(1), () => this.lane.ponged(token, this.now))
+  }
+
+  #send(bytes: number): void {
+    const parcel: Parcel = {
+      ...{ number: 0, type: PARCEL, pieces: [], bytes },
+      ...{ lanes: [], dueAt: Infinity, arrived: false, waiting: false },
+    }
+    this.lane.send(parcel, false, this.now)
+    const received = this.lane.sent
+    this.#later(this.#through(bytes), () => {
+      this.lane.ack(received, 0, this.now, () => undefined)
+    })
+  }
+
+  /** When what is sent now has come there, and the answer back. */
+  #through(bytes: number): number {
+    this.longestQueueMs = Math.max(this.longestQueueMs, this.#freeAt - this.now)
+    this.#freeAt = Math.max(this.now, this.#freeAt) + bytes / this.rate
+    return this.#freeAt + this.distanceMs
+  }
+
+  #later(at: number, happen: () => void): void {
+    this.#events.push({ at, happen })
+    this.#events.sort((a, b) => a.at - b.at)
+  }
+}
+
+test('the rate and the round trip are found, and what is under way keeps the lane full', () => {
+  const road = new Road(2500, 20)
+  road.ping()
+  road.run(3000)
+  expect(road.lane.rate).toBeCloseTo(2500, -2)
+  expect(road.lane.rtt).toBeCloseTo(20, 0)
+  expect(road.lane.known).toBe(true)
+  expect(road.lane.inFlight).toBeGreaterThan(2500 * 20)
+})
+
+test('regression: the queue that we keep is not taken for distance, however long it stands', () => {
+  const road = new Road(2500, 20)
+  road.ping()
+  road.run(5000)
+  const room = road.lane.room
+  road.longestQueueMs = 0
+  road.run(60_000)
+  expect(road.lane.rtt).toBeCloseTo(20, 0)
+  expect(road.lane.room).toBeLessThan(1.05 * room)
+  expect(road.longestQueueMs).toBeLessThan(60)
+  expect(road.pings, 'each ten seconds or so').toBeLessThan(8)
+  expect(road.pings).toBeGreaterThan(4)
+})
+
+test('a way that has become longer is found to be', () => {
+  const road = new Road(2500, 20)
+  road.ping()
+  road.run(5000)
+  road.distanceMs = 80
+  road.run(30_000)
+  expect(road.lane.rtt).toBeCloseTo(80, 0)
+  expect(road.lane.rate).toBeCloseTo(2500, -2)
+})
+
+test('to ask for the round trip costs next to nothing', () => {
+  const road = new Road(2500, 20)
+  road.ping()
+  road.run(5000)
+  const before = road.lane.bytesOut
+  road.run(40_000)
+  expect(road.lane.bytesOut - before).toBeGreaterThan(0.995 * 2500 * 40_000)
+})
