@@ -69,6 +69,7 @@ const all = scenarios(10)
 const scenario = (name: string) => all.find(each => each.name === name)!
 /** A trial in which S is 80 Mbit/s and the best lane 20. */
 const trial = (striper: Pass, more: Trial['passes'] = {}): Trial => ({
+  links: [],
   reference: { S: 80, later: 60, best: 20 },
   passes: { striper, ...more },
 })
@@ -107,7 +108,7 @@ test('pairs are counted, and held against MPTCP', () => {
 })
 
 test('a row that came to nothing holds nothing, and is JSON all the same', () => {
-  const nothing: Trial = { reference: { S: 80, later: 80, best: 20 }, passes: {} }
+  const nothing: Trial = { links: [], reference: { S: 80, later: 80, best: 20 }, passes: {} }
   const lines = rowsOf(scenario('heal'), [nothing]).map(toJson)
   expect(lines).toEqual([
     '{"row":"heal","value":null,"unit":"s until 95 % of S","reach":2,"holds":null,"peers":{"S":80}}',

@@ -51,6 +51,15 @@ function atLeastAsGood({ better }: Measure, value: number, other: number): boole
   return better === 'more' ? value >= other : value <= other
 }
 
+/** What one trial came to, a line for each measure. */
+export function eachOf(scenario: Scenario, trial: Trial): string[] {
+  return scenario.measures.map(measure => {
+    const values = Object.entries(valuesOf({ ...measure, over: median }, scenario, [trial]))
+    const each = values.map(([name, value]) => `${name} ${figure(value)}`).join(', ')
+    return `${[scenario.name, measure.name].filter(Boolean).join('-')}: ${each}; ${trial.links.join(' + ')}`
+  })
+}
+
 /** One line of JSON. */
 export function toJson({ row, unit, values, S, reach, holds }: Row): string {
   const { striper, ...peers } = values

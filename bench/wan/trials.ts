@@ -11,6 +11,7 @@ const NO_REFERENCE: Reference = { S: NaN, later: NaN, best: NaN }
 const PAYLOAD = 1448 / 1500
 
 export interface Trial {
+  links: readonly string[]
   reference: Reference
   /** Of each contender, where it came to an end; of plain TCP, on the best lane. */
   passes: Partial<Record<Contender, Pass>>
@@ -64,7 +65,7 @@ class Round {
 
   /** Undefined where there is nothing to hold the contenders against. */
   async run(): Promise<Trial | undefined> {
-    const { scenario, network, without } = this.#scene
+    const { scenario, network, links, without } = this.#scene
     this.#restore()
     const found = await this.#refer()
     if (found === undefined) return undefined
@@ -78,7 +79,7 @@ class Round {
       const pass = await this.#contend(contender)
       if (pass) passes[contender] = pass
     }
-    return { reference, passes }
+    return { links, reference, passes }
   }
 
   /** Plain TCP on each lane alone, those whose links are alike once; or, where plain TCP is not

@@ -6,7 +6,7 @@ import { numberOption, UsageError } from '../../examples/lib/command.ts'
 import { Lab, labObstacle } from './lab.ts'
 import { Loopback } from './loopback.ts'
 import type { Network } from './network.ts'
-import { heading, rowsOf, tableHead, toJson, toLine } from './report.ts'
+import { eachOf, heading, rowsOf, tableHead, toJson, toLine } from './report.ts'
 import { type Contender, CONTENDERS, type Scenario, scenarios, SMOKE } from './rows.ts'
 import { measure, type Settings } from './trials.ts'
 
@@ -22,6 +22,7 @@ make lanes slow. All rows with all rounds take more than two hours: name some.
   --rounds N      medians of N rounds (5)
   --pairs N       random pairs in the row 'pairs', a round each (100)
   --without A,B   of mptcp, round-robin, tcp; without tcp, S is what the lanes' rates should carry
+  --each          what each round came to, and over which links, on stderr
   --list          the rows, and how long each takes
   --smoke         one short row, to see that it works
   --help          this text
@@ -37,6 +38,7 @@ const OPTIONS = {
   rounds: { type: 'string', default: '5' },
   pairs: { type: 'string', default: '100' },
   without: { type: 'string', default: '' },
+  each: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   smoke: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -63,10 +65,10 @@ async function run(options: Options, args: string[]): Promise<void> {
   const command = ['npm run bench -- wan', ...args].join(' ')
   for (const text of heading(network, options.rounds, command)) print(text)
   if (!options.json) console.log(`\n${tableHead()}`)
-  const settings: Settings = {
+  const settings = {
     ...options,
-    onProgress: what => status(what),
-    onFailure: what => {
+    onProgress: (what: string) => status(what),
+    onFailure: (what: string) => {
       status('')
       console.error(what)
     },
@@ -81,11 +83,14 @@ async function run(options: Options, args: string[]): Promise<void> {
 async function measureOne(
   scenario: Scenario,
   network: Network,
-  settings: Settings,
+  settings: Settings & { each: boolean },
   json: boolean,
 ): Promise<void> {
-  const rows = rowsOf(scenario, await measure(scenario, network, settings))
+  const trials = await measure(scenario, network, settings)
+  const rows = rowsOf(scenario, trials)
   status('')
+  if (settings.each)
+    for (const trial of trials) for (const text of eachOf(scenario, trial)) console.error(text)
   for (const row of rows) {
     console.log(json ? toJson(row) : toLine(row))
     if (row.values.striper === undefined) process.exitCode = 1

@@ -224,7 +224,7 @@ test('no more is sent than there is credit for, and it goes on when credit comes
   expect(numbered(bench.ack({ limit: wire.INITIAL_CREDIT + 20 * KiB }))).toEqual(['0:16'])
 })
 
-/** Makes known to the bench what its lanes can do; round trips take one of these, in turn, in ms. */
+/** Makes known to the bench what its lanes can do. Round trips take these times in turn, in ms. */
 function known(bench: Bench, roundTrips = [20]): void {
   let sent = 0
   for (let round = 0; round < 12; round++) {

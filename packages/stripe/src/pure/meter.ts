@@ -2,9 +2,9 @@
 //
 // Rate and round trip are filtered as BBR filters them (Cardwell et al., ACM Queue 14(5), 2016):
 // the windowed maximum of the delivery rate (draft-cheng-iccrg-delivery-rate-estimation-02) and the
-// least round trip; when that is old, the lane is drained and asked. A sample taken while there was nothing to send is a lower
-// bound, and counts only where it raises the rate. The smoothed round trip and its variation are
-// RFC 6298's.
+// least round trip; when that is old, the lane is drained and asked. A sample taken while there was
+// nothing to send is a lower bound, and counts only where it raises the rate. The smoothed round
+// trip and its variation are RFC 6298's.
 //
 // Pure: time is passed in, in ms; rates are bytes a ms.
 
@@ -13,8 +13,7 @@ import { WindowedMax } from './filter.ts'
 /** Room of a lane of which nothing is known yet, in bytes. It doubles with each round trip. */
 const FIRST_ROOM_BYTES = 16 * 1024
 /** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait. */
-const SLACK_MS = 20
-const GAIN = 1.5
+const SLACK_MS = 40
 /** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
 const LEAN_SLACK_MS = 10
 /** A rate that grows less in each of so many round trips has reached its limit. */
@@ -24,7 +23,7 @@ const FLAT_ROUNDS = 3
 const RECENT_MS = 300
 const PARCEL_MS = 10
 const LEAN_PARCEL_MS = 4
-const LEAST_PARCEL_BYTES = 8 * 1024
+const LEAST_PARCEL_BYTES = 4 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
 /** Bytes a ms: a lane that did nothing of late is believed to do this, and not nothing. */
 const LEAST_RATE = 0.1
@@ -103,7 +102,7 @@ export class Meter {
     return Math.max(250, 2 * (this.#srtt ?? 250) + 4 * this.#rttvar)
   }
 
-  /** The size of parcels that suits the lane: about 10 ms of it, or 4 where it is lean, 8 to
+  /** The size of parcels that suits the lane: about 10 ms of it, or 4 where it is lean, 4 to
    *  64 KiB. */
   parcelBytes(lean: boolean): number {
     const { rate } = this
@@ -124,7 +123,7 @@ export class Meter {
     const parcel = this.parcelBytes(lean)
     // Of a lane whose limit is not known, the rate is what there was room for: it has to grow.
     if (lean && this.#known) return rate * (rtt + LEAN_SLACK_MS) + parcel
-    return rate * (GAIN * rtt + SLACK_MS) + 2 * parcel
+    return rate * Math.max(2 * rtt, rtt + SLACK_MS) + parcel
   }
 
   /** Something is sent while `inFlight` bytes were under way. */

@@ -1,5 +1,5 @@
-// Sender: the sending half of a stripe. Gives each parcel to a lane when a lane has room, numbers it,
-// and keeps it until it is acknowledged.
+// Sender: the sending half of a stripe. Gives each parcel to a lane when a lane has room, numbers
+// it, and keeps it until it is acknowledged.
 //
 //   write ──▶ fresh, urgent ──▶ ┌──────────┐ ──▶ under way on a lane ── acknowledged ──▶ forgotten
 //   lost  ──▶ again         ──▶ │ schedule │        │
@@ -176,9 +176,9 @@ export class Sender {
     this.#copies.giveUp(lane)
   }
 
-  /** A parcel that is overdue, and everybody may wait for, goes by another lane as well. Lanes whose
-   *  oldest parcel is late are not what they were: what is under way on them goes by others, as far
-   *  as copies may go, and the oldest parcel in any case. */
+  /** A parcel that is overdue, and everybody may wait for, goes by another lane as well. Lanes
+   *  whose oldest parcel is late are not what they were: what is under way on them goes by others,
+   *  as far as copies may go, and the oldest parcel in any case. */
   rescue(now: number): void {
     if (this.#lanes.size < 2) return
     for (const lane of this.#lanes.values()) {
