@@ -27,15 +27,26 @@ export class Incoming {
   #grownAt = 0 // a writer that was blocked below this knows nothing of the window as it is
 
   /** `windowBytes` is what may wait here at most, in bytes, at least INITIAL_CREDIT. The window
-   *  begins smaller, and doubles when the writer is blocked while the reader waits. */
-  constructor(windowBytes: number) {
+   *  begins with `firstBytes`, INITIAL_CREDIT or more, and doubles when the writer is blocked while
+   *  the reader waits. */
+  constructor(windowBytes: number, firstBytes = FIRST_WINDOW_BYTES) {
     this.#maxWindow = windowBytes
-    this.#window = Math.min(windowBytes, FIRST_WINDOW_BYTES)
+    this.#window = Math.min(windowBytes, firstBytes)
   }
 
   /** What may wait here now, in bytes. */
   get window(): number {
     return this.#window
+  }
+
+  /** How large the window would be if it grew once more, in bytes. */
+  get nextWindow(): number {
+    return Math.min(this.#window * 2, this.#maxWindow)
+  }
+
+  /** Parcels that wait for the reader or for bytes before them. */
+  get parcels(): number {
+    return this.#held.size
   }
 
   /** The most that ever waited here, in bytes. */
@@ -104,7 +115,7 @@ export class Incoming {
    *  that both wait for, and it grows. It grows once for each time that the writer uses it. */
   blocked(limit: number): void {
     if (limit < this.#grownAt) return
-    this.#window = Math.min(this.#window * 2, this.#maxWindow)
+    this.#window = this.nextWindow
     this.#grownAt = this.#limit + 1
   }
 
