@@ -1,6 +1,6 @@
 // Channel: one byte pipe of a mux. A Duplex around its core; what it sends and when is the mux's.
 
-import { type Done, numbered, PipeBase, PipeError } from '@striper/core'
+import { type Done, isPipeError, numbered, PipeBase, PipeError } from '@striper/core'
 import type { ParcelPipe } from '@striper/core'
 import type { ChannelCore } from './pure/channel.ts'
 import type { MuxCore } from './pure/core.ts'
@@ -176,5 +176,5 @@ export class Channel extends PipeBase<'bytes'> {
 /** What the peer is told of an error: its code, if it is one of ours. A sentence may name what is
  *  nobody else's business. */
 function codeOf(error: Error | null): string {
-  return error instanceof Error && error.name === 'PipeError' ? (error as PipeError).code : ''
+  return isPipeError(error) ? error.code : ''
 }

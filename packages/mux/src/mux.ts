@@ -163,6 +163,10 @@ export class Mux {
     this.#fail(isPipeError(error) ? error : aborted)
   }
 
+  #hasFailed(): boolean {
+    return this.#failure !== undefined
+  }
+
   #openCore(header: Buffer, priority: OpenOptions['priority']) {
     const core = this.#core
     if (this.draining) {
@@ -214,9 +218,9 @@ export class Mux {
   #send(): void {
     this.#stirred = false
     const lower = this.#lower
-    if (this.#failure || lower.writableEnded) return
+    if (this.#hasFailed() || lower.writableEnded) return
     const parcelBytes = Math.min(lower.preferredMessageBytes, lower.maxMessageBytes)
-    while (lower.writableLength < DEPTH && !this.#failure) {
+    while (lower.writableLength < DEPTH && !this.#hasFailed()) {
       const output = this.#core.poll(parcelBytes)
       if (output === undefined) break
       this.#perform(output)
@@ -226,11 +230,11 @@ export class Mux {
       if (output === undefined) break
       this.#perform(output)
     }
-    if (this.#core.over && !this.#failure) lower.end()
+    if (this.#core.over && !this.#hasFailed()) lower.end()
   }
 
   #mayHurry(): boolean {
-    if (this.#urgent === undefined || this.#failure || this.#lower.pending) return false
+    if (this.#urgent === undefined || this.#hasFailed() || this.#lower.pending) return false
     return this.#urgentLeft > 0
   }
 

@@ -47,7 +47,7 @@ export function checked(
   const { role, onChannel, windowBytes = 16 * MiB, totalWindowBytes = 64 * MiB } = options
   const { maxChannels = 16_384, backlog = 256 } = options
   if (!['dial', 'accept'].includes(role)) {
-    throw new TypeError(`role must be 'dial' or 'accept', got ${String(role)}`)
+    throw new TypeError(`role must be 'dial' or 'accept', got ${role}`)
   }
   if (maxMessageBytes < LEAST_MESSAGE_BYTES) {
     const sentence = `a mux needs messages of ${LEAST_MESSAGE_BYTES} bytes`

@@ -167,7 +167,10 @@ export class MuxCore<P> {
    *  channels. */
   receive(bytes: Buffer, now: number): Effect<P> | undefined {
     const message = wire.decode(bytes)
-    if (message.type === wire.GOAWAY) return this.#goaway(message.opened)
+    if (message.type === wire.GOAWAY) {
+      this.#goaway(message.opened)
+      return undefined
+    }
     const channel = this.#find(message, now)
     if (channel === undefined) return undefined
     switch (message.type) {
@@ -265,7 +268,7 @@ export class MuxCore<P> {
     return opened ? { do: 'reset', channel, error } : undefined
   }
 
-  #goaway(opened: number): undefined {
+  #goaway(opened: number): void {
     if (this.#peerOpened !== undefined) throw protocol('GOAWAY came twice')
     if (opened < this.#seen.next) throw protocol(`GOAWAY at ${opened} of ${this.#seen.next}`)
     this.#peerOpened = opened
