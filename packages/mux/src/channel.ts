@@ -80,7 +80,11 @@ export class Channel extends PipeBase<'bytes'> {
   protected override cancel(): void {
     const opening = this.#opening
     this.#opening = undefined
-    opening?.()
+    if (opening === undefined) return
+    opening()
+    if (this.writableLength > 0) return // it comes in a moment: the OPEN goes along with it
+    this.#host.core.start(this.#core)
+    this.#host.stir()
   }
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {

@@ -140,7 +140,6 @@ export class Mux {
     const { own, failure } = this.#openCore(checkedHeader(header), priority)
     const channel = new Channel(this.#host, own)
     if (failure) channel.fail(failure)
-    else this.#stir()
     return channel
   }
 

@@ -45,6 +45,11 @@ export class ChannelCore<P> implements Turn {
     this.priority = opening.priority
   }
 
+  /** Bytes that it has to send. */
+  get queued(): number {
+    return this.outgoing.queued
+  }
+
   /** Whether everything has been said, both ways. */
   get done(): boolean {
     return this.endSent && this.incoming.arrived

@@ -102,14 +102,18 @@ export class MuxCore<P> {
     return this.#outbox.unsent.size === 0
   }
 
-  /** Opens a channel; undefined where there are as many as there may be. */
+  /** Opens a channel, which is to be started; undefined where there are as many as there may be */
   open(header: Buffer, priority: Priority | undefined): ChannelCore<P> | undefined {
     if (this.size >= this.#limits.maxChannels) return undefined
     const channel = new ChannelCore<P>(true, this.#limits.windowBytes, { header, priority })
     this.#outbox.unsent.add(channel)
     this.opened++
-    this.#outbox.add(channel)
     return channel
+  }
+
+  /** The OPEN of a channel is due, with what was written meanwhile. */
+  start(channel: ChannelCore<P>): void {
+    if (!channel.gone) this.#outbox.add(channel)
   }
 
   /** A channel that is none: there may be no more. */

@@ -4,9 +4,9 @@
 //                       ├─▶ one parcel each, in turn; quick ones first, but after four of them
 //   bulk    o ──▶ o ──▶ ┘   one of the others, where any waits
 //
-// A channel is quick because it was opened as interactive, or because it sends little: less than
-// 4 KiB for each round of the bulk ones, averaged over a few rounds. That is what a terminal or a
-// request does, and a transfer cannot do. One that was opened as bulk is never quick. So nobody is
+// A channel is quick because it was opened as interactive, or because it sends little: at most
+// 16 KiB at once, and 4 KiB for each round of the bulk ones in the long run. That is what a terminal
+// or a request does, and a transfer cannot do. One that was opened as bulk is never quick. So nobody is
 // starved: of five turns the bulk channels have one, and they have all turns that the quick ones
 // leave.
 //
@@ -32,6 +32,8 @@ export const QUICK_TURNS = 4
 /** What a channel is to those who take turns. The figures are for `Turns` alone. */
 export interface Turn {
   readonly priority: Priority | undefined
+  /** Bytes that it has to send. */
+  readonly queued: number
   /** Bytes that it has sent of late. */
   spent: number
   /** The round in which `spent` was right. */
@@ -96,7 +98,7 @@ export class Turns<T extends Turn> {
   isQuick(item: T): boolean {
     if (item.priority !== undefined) return item.priority === 'interactive'
     this.#settle(item)
-    return item.spent < QUICK_BURST_BYTES
+    return item.spent + item.queued <= QUICK_BURST_BYTES
   }
 
   #settle(item: T): void {
