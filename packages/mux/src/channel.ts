@@ -82,7 +82,7 @@ export class Channel extends PipeBase<'bytes'> {
     this.#opening = undefined
     if (opening === undefined) return
     opening()
-    if (this.writableLength > 0) return // it comes in a moment: the OPEN goes along with it
+    if (this.destroyed || this.writableLength > 0) return // it comes in a moment: the OPEN goes along with it
     this.#host.core.start(this.#core)
     this.#host.stir()
   }

@@ -187,6 +187,35 @@ test('a peer that opens and resets is refused when the bucket is empty, and not 
   }
 })
 
+test('a flood of messages, while nothing can be sent, leaves one answer at a channel at most', () => {
+  const core = make({ windowBytes: 128 * KiB, maxChannels: 2 })
+  const channel = accepted(core)
+  channel.wanted = true
+  core.write(channel, Buffer.alloc(INITIAL_CREDIT + 100_000))
+  polled(core)
+  for (let i = 1; i <= 30_000; i++) {
+    core.receive(blocked(0, 1e6 + i), 0)
+    core.receive(credit(0, INITIAL_CREDIT + i), 0)
+    core.receive(open(2 * i), 0)
+    core.receive(end(2 * i, 0), 0)
+    core.receive(reset(2 * i), 0)
+    core.receive(reset(2 * i), 0)
+  }
+  expect(core.size).toBe(1)
+  const types = polled(core).map(({ type }) => type)
+  expect(types.filter(type => type !== wire.DATA).sort()).toEqual([wire.CREDIT, wire.BLOCKED])
+})
+
+test('a few bytes that wait do not keep alive the buffer that they came in', () => {
+  const core = make()
+  const channel = accepted(core)
+  const large = Buffer.alloc(100_000)
+  const message = data(0, 0, 'few')
+  message.copy(large)
+  core.receive(large.subarray(0, message.length), 0)
+  expect(core.take(channel)!.buffer.byteLength).toBeLessThan(20_000)
+})
+
 test('resets of channels that this end opened cost the peer nothing', () => {
   const core = make()
   for (let i = 0; i < 2 * RESETS; i++) {

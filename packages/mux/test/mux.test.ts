@@ -78,6 +78,15 @@ test('the first bytes go with the OPEN, with no round trip', async () => {
   ])
 })
 
+test('of a channel that is destroyed at once the peer never hears', async () => {
+  const { end, heard, listen } = byHand()
+  listen()
+  await turns(3)
+  end.open().destroy()
+  await turns(3)
+  expect(heard).toEqual([])
+})
+
 test('what is written below is kept shallow while it does not take more', async () => {
   const { end, near } = byHand()
   for (let i = 0; i < 50; i++) end.open().write(Buffer.alloc(60_000))
@@ -105,7 +114,7 @@ test('a keystroke goes before the transfers that wait, and without being told so
 })
 
 test('what is small and urgent overtakes what waits below, within its bound', async () => {
-  const { end, near, urgent } = byHand({}, true)
+  const { end, near, urgent, listen } = byHand({}, true)
   const keys = end.open({ priority: 'interactive' })
   for (let i = 0; i < 30; i++) end.open({ priority: 'bulk' }).write(Buffer.alloc(60_000))
   await turns(20)
@@ -116,13 +125,19 @@ test('what is small and urgent overtakes what waits below, within its bound', as
     { type: wire.OPEN },
     { type: wire.DATA, bytes: Buffer.from('k') },
   ])
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 40; i++) {
     keys.write(Buffer.alloc(1000))
     await turn()
   }
   const bytes = urgent.reduce((sum, each) => sum + each.length, 0)
   expect(bytes).toBeGreaterThan(URGENT_BYTES - 2000)
   expect(bytes).toBeLessThan(URGENT_BYTES + 2000)
+  listen()
+  await turns(60)
+  urgent.length = 0
+  keys.write('again')
+  await turns(2)
+  expect(urgent, 'when the pipe below has taken more').toHaveLength(1)
 })
 
 test('a parcel that is not small waits its turn, urgent or not', async () => {

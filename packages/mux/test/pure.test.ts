@@ -137,7 +137,7 @@ test('one that sends more than that is not, however often it has nothing to send
   for (let round = 0; round < 100; round++) {
     turns.add(much)
     if (turns.firstQuick === much) quick++
-    expect([...order(turns, 3, 16_384)].sort().join('')).toBe('abm')
+    expect(order(turns, 3, 16_384)).toMatch(/^(mab|amb|abm|mba|bma|bam)$/)
     turns.delete(much)
   }
   expect(quick, 'at first').toBe(1)
