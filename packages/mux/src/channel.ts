@@ -60,9 +60,9 @@ export class Channel extends PipeBase<'bytes'> {
   }
 
   /**
-   * Refuses a channel that the peer opened: there it fails with ERR_PIPE_CONNECT, and the reason, of
-   * which 256 bytes are sent, in its sentence. Here it closes without an error. Throws a TypeError
-   * for a channel that this end opened.
+   * Refuses a channel that the peer opened: there it fails with ERR_PIPE_CONNECT, and the reason,
+   * of which 256 bytes are sent, in its sentence. Here it closes without an error. Throws a
+   * TypeError for a channel that this end opened.
    */
   refuse(reason: string): void {
     if (this.opener)
@@ -82,7 +82,8 @@ export class Channel extends PipeBase<'bytes'> {
     this.#opening = undefined
     if (opening === undefined) return
     opening()
-    if (this.destroyed || this.writableLength > 0) return // it comes in a moment: the OPEN goes along with it
+    // What was written meanwhile comes in a moment, and the OPEN goes with it.
+    if (this.destroyed || this.writableLength > 0) return
     this.#host.core.start(this.#core)
     this.#host.stir()
   }

@@ -187,6 +187,14 @@ test('a peer that opens and resets is refused when the bucket is empty, and not 
   }
 })
 
+test('credit before the OPEN does not make this end open the channel', () => {
+  const core = make()
+  core.receive(credit(0, 1e6), 0)
+  expect(polled(core)).toEqual([])
+  core.write(accepted(core), Buffer.alloc(2 * INITIAL_CREDIT))
+  expect(polled(core).filter(({ type }) => type === wire.BLOCKED)).toEqual([])
+})
+
 test('a flood of messages, while nothing can be sent, leaves one answer at a channel at most', () => {
   const core = make({ windowBytes: 128 * KiB, maxChannels: 2 })
   const channel = accepted(core)

@@ -347,7 +347,7 @@ test('channels may be opened and written before the pipe below is open', async (
   const near = stripe({ role: 'dial' })
   const far = stripe({ role: 'accept', session: near.session })
   const taken: Channel[] = []
-  const [dials] = muxes([near, far], {}, channel => taken.push(channel))
+  const [dials, accepts] = muxes([near, far], {}, channel => taken.push(channel))
   const channels = Array.from({ length: 20 }, () => dials.open())
   for (const channel of channels) channel.on('error', () => undefined).write('early')
   const never = dials.open()
@@ -362,5 +362,6 @@ test('channels may be opened and written before the pipe below is open', async (
   expect(near.listenerCount('ready')).toBeLessThan(10)
   const got = await new Promise(resolve => taken[19]!.once('data', resolve))
   expect(String(got)).toBe('early')
+  expect(accepts.muxStats.opened, 'and not the one that was destroyed').toBe(20)
   dials.destroy()
 })

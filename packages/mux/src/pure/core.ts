@@ -24,6 +24,7 @@ export const RESETS = 1000
 /** and so many each second. Beyond that what it opens is refused. */
 export const RESETS_PER_SECOND = 33
 
+/** The limits of a mux, as in MuxOptions, and whether this end dials. */
 export interface MuxLimits {
   readonly dials: boolean
   readonly windowBytes: number
