@@ -133,8 +133,8 @@ export class Mux {
   /**
    * Opens a channel. It may be written at once; what is written in this tick goes with its OPEN.
    * Where it cannot be opened it fails: with ERR_PIPE_LIMIT at `maxChannels`, with ERR_PIPE_CONNECT
-   * where the mux drains or is over, or where the peer refuses it. Throws a TypeError or a RangeError for a
-   * header that is none, or too long.
+   * where the mux drains or is over, or where the peer refuses it. Throws a TypeError or a
+   * RangeError for a header that is none, or too long.
    */
   open({ header, priority }: OpenOptions = {}): Channel {
     const { own, failure } = this.#openCore(checkedHeader(header), priority)

@@ -147,6 +147,8 @@ test('the backlog is full at its limit; what is taken into use makes room', () =
   core.use(first)
   accepted(core, 6)
   expect([core.size, core.waiting]).toEqual([3, 2])
+  core.receive(reset(6), 0)
+  expect([core.size, core.waiting], 'so does what is reset').toEqual([2, 1])
 })
 
 test('beyond maxChannels a channel is refused, and none can be opened', () => {

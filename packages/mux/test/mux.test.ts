@@ -351,6 +351,7 @@ test('channels may be opened and written before the pipe below is open', async (
   const channels = Array.from({ length: 20 }, () => dials.open())
   for (const channel of channels) channel.on('error', () => undefined).write('early')
   const never = dials.open()
+  await turn()
   never.destroy()
   await closed(never)
   expect(channels[0]!.pending).toBe(true)

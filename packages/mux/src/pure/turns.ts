@@ -5,9 +5,9 @@
 //   bulk    o ──▶ o ──▶ ┘   one of the others, where any waits
 //
 // A channel is quick because it was opened as interactive, or because it sends little: at most
-// 16 KiB at once, and in the long run 4 KiB for each round of the bulk ones. A terminal or a request
-// does, a transfer cannot. One that was opened as bulk is never quick. And nobody is starved: of
-// five turns the bulk channels have one, and they have all turns that the quick ones leave.
+// 16 KiB at once, and in the long run 4 KiB for each round of the bulk ones. A terminal does, or a
+// request, and a transfer cannot. One that was opened as bulk is never quick. And nobody is
+// starved: of five turns the bulk channels have one, and all that the quick ones leave.
 //
 // It is deficit round robin (Shreedhar and Varghese, SIGCOMM 1995) where no deficit is ever left,
 // for a parcel is cut to the size of the turn. That those who send little go first is from DRR++
