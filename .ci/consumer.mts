@@ -5,6 +5,7 @@ import assert from 'node:assert'
 import * as bridge from '@striper/bridge'
 import * as core from '@striper/core'
 import * as frame from '@striper/frame'
+import * as mux from '@striper/mux'
 import * as reassemble from '@striper/reassemble'
 import * as stripe from '@striper/stripe'
 import * as tcp from '@striper/tcp'
@@ -13,7 +14,7 @@ import * as trunk from '@striper/trunk'
 import * as striper from 'striper'
 
 type Exports = Record<string, unknown>
-const packages: Exports[] = [bridge, core, faults, frame, reassemble, stripe, tcp, trunk]
+const packages: Exports[] = [bridge, core, faults, frame, mux, reassemble, stripe, tcp, trunk]
 
 /** What `striper` re-exports is the very thing, not a copy of it. */
 function oneOfEach(): string {

@@ -9,8 +9,9 @@ import ts from 'typescript-eslint'
 /** Who may import whom, where it is not `core` alone. Tests may import anything. */
 const arrows = {
   core: [],
+  mux: ['core', 'reassemble/pure'],
   trunk: ['core', 'stripe'],
-  striper: ['core', 'tcp', 'frame', 'reassemble', 'stripe', 'bridge', 'trunk'],
+  striper: ['core', 'tcp', 'frame', 'reassemble', 'mux', 'stripe', 'bridge', 'trunk'],
 }
 /** The packages that may use what a browser lacks. */
 const nodeOnly = ['tcp', 'tls', 'trunk', 'cli', 'testkit']
@@ -35,9 +36,11 @@ const needsNode = forbid('^node:', `Only ${nodeOnly.join(', ')} may name what a 
   allowTypeImports: true,
 })
 const notPure = [
-  forbid('^(\\.\\./|node:|@striper/(?!core$))', 'A pure core imports what is pure, and types.', {
-    allowTypeImports: true,
-  }),
+  forbid(
+    '^(\\.\\./|node:|@striper/(?!core$|reassemble/pure$))',
+    'A pure core imports what is pure, and types.',
+    { allowTypeImports: true },
+  ),
   forbid('^@striper/core$', `A pure core takes types from core, and ${pureNames.join(', ')}.`, {
     allowTypeImports: true,
     allowImportNames: pureNames,

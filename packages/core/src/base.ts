@@ -26,6 +26,10 @@ export interface PipeInit<K extends Kind> {
   kind: K
   label: string
   below?: readonly Pipe[]
+  /** What a byte pipe holds for a reader that has not asked for it, in bytes, instead of
+   *  BYTES_HIGH_WATER. With 0 it holds no more than the chunk that it is giving: the pipe sees each
+   *  chunk taken. */
+  readAheadBytes?: number
 }
 
 export abstract class PipeBase<K extends Kind> extends Duplex implements Pipe<K> {
@@ -35,13 +39,13 @@ export abstract class PipeBase<K extends Kind> extends Duplex implements Pipe<K>
   readonly #below: readonly Pipe[]
   #pending = true
 
-  constructor({ kind, label, below = [] }: PipeInit<K>) {
+  constructor({ kind, label, below = [], readAheadBytes }: PipeInit<K>) {
     const bytes = kind === 'bytes'
     const mark = bytes ? BYTES_HIGH_WATER : MESSAGES_HIGH_WATER
     super({
       allowHalfOpen: true,
       objectMode: !bytes,
-      readableHighWaterMark: mark,
+      readableHighWaterMark: readAheadBytes ?? mark,
       writableHighWaterMark: mark,
     })
     this.kind = kind

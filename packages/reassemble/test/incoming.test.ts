@@ -1,3 +1,4 @@
+import { rng } from '@striper/testkit'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Incoming, MAX_HELD_PARCELS } from '../src/pure/incoming.ts'
@@ -130,6 +131,37 @@ test('parcels that wait are counted, too', () => {
   const byte = Buffer.alloc(1)
   for (let i = 0; i < MAX_HELD_PARCELS; i++) incoming.data(2 * i + 1, byte)
   expect(() => incoming.data(2 * MAX_HELD_PARCELS + 1, byte)).toThrow(LIMIT)
+})
+
+test('regression: a reader that has stopped, of a writer of single bytes, has no limit but its credit', () => {
+  const incoming = new Incoming(WINDOW)
+  const sent = rng(9).bytes(INITIAL_CREDIT)
+  for (let i = 0; i < INITIAL_CREDIT; i++) incoming.data(i, sent.subarray(i, i + 1))
+  expect(incoming.held).toBe(INITIAL_CREDIT)
+  expect(incoming.parcels).toBeLessThan(100)
+  const got: Buffer[] = []
+  for (let bytes = incoming.next(); bytes; bytes = incoming.next()) got.push(bytes)
+  expect(Buffer.concat(got).equals(sent)).toBe(true)
+})
+
+test('what is joined leaves alone the buffers of others, and what was taken', () => {
+  const incoming = new Incoming(WINDOW)
+  const [first, second, third] = ['ab', 'cd', 'ef'].map(text => Buffer.from(text))
+  incoming.data(0, first!)
+  incoming.data(2, second!)
+  const taken = incoming.next()!
+  incoming.data(4, third!)
+  expect([taken, first, second, incoming.next()].map(String)).toEqual(['abcd', 'ab', 'cd', 'ef'])
+})
+
+test('bytes that come again behind what they were joined to are not read twice', () => {
+  const incoming = new Incoming(WINDOW)
+  incoming.data(1, Buffer.from('bc'))
+  incoming.data(3, Buffer.from('de'))
+  incoming.data(3, Buffer.from('DE'))
+  incoming.data(0, Buffer.from('a'))
+  expect(takeAll(incoming)).toBe('abcde')
+  expect(() => incoming.data(3, two)).toThrow(PROTOCOL)
 })
 
 test('credit follows the reader, and is granted a good part of the window at a time', () => {

@@ -7,6 +7,10 @@ import { FrameCodec } from '@striper/frame'
 import { LANE_MESSAGE_BYTES } from '@striper/stripe'
 import { GreetedPipe } from '@striper/trunk'
 import { expect, test } from 'vitest'
+import { MAX_REFUSALS_DUE, MAX_UNOPENED } from '../../mux/src/pure/core.ts'
+import { MAX_MISSING } from '../../mux/src/pure/seen.ts'
+import { MAX_HELD_IN_ALL } from '../../mux/src/pure/stock.ts'
+import * as mux from '../../mux/src/pure/wire.ts'
 import { MAX_HELD_PARCELS } from '../../reassemble/src/pure/incoming.ts'
 import * as stream from '../../reassemble/src/pure/wire.ts'
 import * as wire from '../src/pure/wire.ts'
@@ -24,7 +28,7 @@ async function read(bytes: Buffer): Promise<string> {
   const codec = new FrameCodec(LANE_MESSAGE_BYTES)
   codec.decode(bytes, message => messages.push(message))
   codec.finish()
-  return messages.map(words).join('; ')
+  return messages.map(each => (each[0]! < mux.OPEN ? words(each) : muxWords(each))).join('; ')
 }
 
 async function readGreeting(bytes: Buffer): Promise<string> {
@@ -70,6 +74,24 @@ function streamWords(bytes: Buffer): string {
   return `${STREAM_NAMES[message.type]} ${message.offset}`
 }
 
+const MUX_NAMES = { [mux.END]: 'END', [mux.CREDIT]: 'CREDIT', [mux.BLOCKED]: 'BLOCKED' }
+
+function muxWords(bytes: Buffer): string {
+  const message = mux.decode(bytes)
+  switch (message.type) {
+    case mux.OPEN:
+      return `OPEN ${message.channel} '${String(message.opening.header)}' '${String(message.bytes)}'`
+    case mux.DATA:
+      return `DATA ${message.channel} at ${message.offset} '${String(message.bytes)}'`
+    case mux.RESET:
+      return `RESET ${message.channel} code ${message.code} '${message.reason}'`
+    case mux.GOAWAY:
+      return `GOAWAY ${message.opened}`
+    default:
+      return `${MUX_NAMES[message.type]} ${message.channel} at ${message.offset}`
+  }
+}
+
 test('each line of the sessions in docs/wire.md is what the document says it is', async () => {
   expect(lines.length).toBeGreaterThan(20)
   const said = await Promise.all(lines.map(([bytes]) => read(bytes)))
@@ -83,8 +105,13 @@ test('the limits in docs/wire.md are those of the code', () => {
   }
   expect(stated).toEqual({
     LANE_MESSAGE_BYTES,
+    MAX_HEADER_BYTES: mux.MAX_HEADER_BYTES,
+    MAX_HELD_IN_ALL,
     MAX_HELD_PARCELS,
+    MAX_MISSING,
     MAX_PARCELS_UNDER_WAY: wire.MAX_PARCELS_UNDER_WAY,
+    MAX_REFUSALS_DUE,
+    MAX_UNOPENED,
     SESSION_CREDIT: wire.INITIAL_CREDIT,
     STREAM_CREDIT: stream.INITIAL_CREDIT,
   })

@@ -11,8 +11,12 @@ import { INITIAL_CREDIT } from './wire.ts'
 
 /** Where a window begins, in bytes, unless it may not be as large. */
 const FIRST_WINDOW_BYTES = 4 * 1024 * 1024
-/** Parcels that may wait out of order. A writer never has as many under way (docs/wire.md). */
+/** Parcels that may wait. A writer never has as many under way (docs/wire.md), and small ones that
+ *  wait in order are joined. */
 export const MAX_HELD_PARCELS = 16_384
+
+/** Up to this size, in bytes, what waits is joined with what comes right behind it. */
+const MAX_JOINED_BYTES = 4096
 
 export class Incoming {
   readonly #maxWindow: number
@@ -24,18 +28,31 @@ export class Incoming {
   #furthest = 0 // offset after the last byte that came
   #end: number | undefined
   #peakHeldBytes = 0
+  #lastAt = 0 // offset of the parcel that waits and came last
+  #block = EMPTY // memory that it is in, where it is joined of several, and may be continued
   #grownAt = 0 // a writer that was blocked below this knows nothing of the window as it is
 
   /** `windowBytes` is what may wait here at most, in bytes, at least INITIAL_CREDIT. The window
-   *  begins smaller, and doubles when the writer is blocked while the reader waits. */
-  constructor(windowBytes: number) {
+   *  begins with `firstBytes`, INITIAL_CREDIT or more, and doubles when the writer is blocked while
+   *  the reader waits. */
+  constructor(windowBytes: number, firstBytes = FIRST_WINDOW_BYTES) {
     this.#maxWindow = windowBytes
-    this.#window = Math.min(windowBytes, FIRST_WINDOW_BYTES)
+    this.#window = Math.min(windowBytes, firstBytes)
   }
 
   /** What may wait here now, in bytes. */
   get window(): number {
     return this.#window
+  }
+
+  /** How large the window would be if it grew once more, in bytes. */
+  get nextWindow(): number {
+    return Math.min(this.#window * 2, this.#maxWindow)
+  }
+
+  /** Parcels that wait for the reader or for bytes before them. */
+  get parcels(): number {
+    return this.#held.size
   }
 
   /** The most that ever waited here, in bytes. */
@@ -70,12 +87,35 @@ export class Incoming {
     if (end > this.#limit || this.#released + this.#heldBytes + bytes.length > this.#limit) {
       throw new PipeError('ERR_PIPE_LIMIT', `bytes up to ${end}, credit up to ${this.#limit}`)
     }
-    if (this.#held.size >= MAX_HELD_PARCELS) {
-      throw new PipeError('ERR_PIPE_LIMIT', `more than ${MAX_HELD_PARCELS} parcels out of order`)
-    }
-    this.#held.set(offset, offset === this.#released ? bytes : compact(bytes))
+    if (!this.#join(offset, bytes)) this.#hold(offset, bytes)
     this.#heldBytes += bytes.length
     this.#furthest = Math.max(this.#furthest, end)
+  }
+
+  #hold(offset: number, bytes: Buffer): void {
+    if (this.#held.size >= MAX_HELD_PARCELS) {
+      throw new PipeError('ERR_PIPE_LIMIT', `more than ${MAX_HELD_PARCELS} parcels wait`)
+    }
+    this.#held.set(offset, offset === this.#released ? bytes : compact(bytes))
+    this.#lastAt = offset
+    this.#block = EMPTY
+  }
+
+  /** Joins a small parcel with the one that came last, if that waits, is small, and ends where this
+   *  one begins. Or a reader that has stopped, of a writer that writes a few bytes at a time, would
+   *  have too many parcels long before it had too many bytes. */
+  #join(offset: number, bytes: Buffer): boolean {
+    const last = this.#held.get(this.#lastAt)
+    if (last === undefined || this.#lastAt + last.length !== offset) return false
+    const length = last.length + bytes.length
+    if (length > MAX_JOINED_BYTES) return false
+    if (length > this.#block.length) {
+      this.#block = Buffer.allocUnsafe(2 * length)
+      last.copy(this.#block)
+    }
+    bytes.copy(this.#block, last.length)
+    this.#held.set(this.#lastAt, this.#block.subarray(0, length))
+    return true
   }
 
   /** The end is known. Throws ERR_PIPE_PROTOCOL where it was known to be elsewhere. */
@@ -104,7 +144,7 @@ export class Incoming {
    *  that both wait for, and it grows. It grows once for each time that the writer uses it. */
   blocked(limit: number): void {
     if (limit < this.#grownAt) return
-    this.#window = Math.min(this.#window * 2, this.#maxWindow)
+    this.#window = this.nextWindow
     this.#grownAt = this.#limit + 1
   }
 
@@ -116,6 +156,8 @@ export class Incoming {
     return limit
   }
 }
+
+const EMPTY = Buffer.alloc(0)
 
 function protocol(sentence: string): PipeError {
   return new PipeError('ERR_PIPE_PROTOCOL', sentence)

@@ -25,6 +25,11 @@ export class Outgoing {
     return this.#sent
   }
 
+  /** Whether `next` would give something. */
+  get ready(): boolean {
+    return this.#queue.length > 0 && this.#sent < this.#limit
+  }
+
   /** The limit that keeps what is queued from being sent, if that is so; each limit once. */
   takeBlocked(): number | undefined {
     if (this.#queue.length === 0 || this.#sent < this.#limit) return undefined
