@@ -5,8 +5,8 @@
 //   channel ──┘                                └── channel      credit: none waits for another
 //
 // This is the shell around MuxCore. What is below is never paused: credit bounds what waits here.
-// It is kept shallow: a message is given to it when it has room for it at once, so that what is
-// urgent finds no queue in front of it.
+// What is urgent finds no queue in front of it: it overtakes those that wait below, where the pipe
+// there lets it; where not, few are given to it before it has sent others.
 
 import { type Done, logger, type Message, type ParcelPipe, PipeError } from '@striper/core'
 import { isPipeError } from '@striper/core'
@@ -17,7 +17,7 @@ import type { Output } from './pure/outbox.ts'
 
 const log = logger('mux')
 
-/** Messages that may wait in the pipe below. */
+/** Messages that may wait in a pipe below in which none overtakes another. */
 const DEPTH = 2
 /** What may overtake them until it has taken another, in bytes. */
 export const URGENT_BYTES = 16 * 1024
@@ -40,9 +40,10 @@ export interface MuxStats {
   readonly grownBytes: number
 }
 
-/** A pipe whose messages may overtake those that wait in it. A stripe has it. */
+/** A pipe in which a message may overtake those that wait. A stripe is one. */
 interface Urgent {
-  writeUrgent(message: Message): void
+  /** False where it may not. `lean`: somebody waits, and will for the next as well. */
+  writeUrgent(message: Message, lean: boolean): boolean
 }
 
 /**
@@ -61,6 +62,7 @@ export class Mux {
   readonly done: Promise<void>
   readonly #lower: ParcelPipe
   readonly #urgent: Urgent | undefined
+  readonly #depth: number
   readonly #core: MuxCore<Channel>
   readonly #host: Host
   readonly #onChannel: ((channel: Channel) => void) | undefined
@@ -84,6 +86,8 @@ export class Mux {
     const { onChannel, ...limits } = checked(lower, options)
     this.#lower = lower
     this.#urgent = 'writeUrgent' in lower ? (lower as unknown as Urgent) : undefined
+    // A stripe should see that there is more: it uses a slow lane only for a writer that waits.
+    this.#depth = this.#urgent ? lower.writableHighWaterMark : DEPTH
     this.#onChannel = onChannel
     this.#core = new MuxCore(limits)
     this.#host = {
@@ -101,6 +105,7 @@ export class Mux {
     lower.on('data', (message: Buffer) => this.#receive(message))
     lower.on('end', () => this.#lowerEnded())
     lower.on('close', () => this.#lowerClosed())
+    if (lower.closed) queueMicrotask(() => this.#lowerClosed()) // it will not say so again
   }
 
   /** For logs: `mux(stripe#3)`. */
@@ -219,7 +224,7 @@ export class Mux {
     const lower = this.#lower
     if (this.#hasFailed() || lower.writableEnded) return
     const parcelBytes = Math.min(lower.preferredMessageBytes, lower.maxMessageBytes)
-    while (lower.writableLength < DEPTH && !this.#hasFailed()) {
+    while (lower.writableLength < this.#depth && !this.#hasFailed()) {
       const output = this.#core.poll(parcelBytes)
       if (output === undefined) break
       this.#perform(output)
@@ -238,9 +243,8 @@ export class Mux {
   }
 
   #perform({ message, urgent, channel }: Output<Channel>): void {
-    if (urgent && this.#mayHurry()) {
+    if (urgent && this.#mayHurry() && this.#urgent!.writeUrgent(message, channel !== undefined)) {
       for (const piece of message) this.#urgentLeft -= piece.length
-      this.#urgent!.writeUrgent(message)
     } else if (channel?.endSent) {
       const done = channel.pipe!.ending()
       this.#lower.write(message, error => {

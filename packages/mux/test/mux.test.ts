@@ -118,7 +118,8 @@ test('what is small and urgent overtakes what waits below, within its bound', as
   const keys = end.open({ priority: 'interactive' })
   for (let i = 0; i < 30; i++) end.open({ priority: 'bulk' }).write(Buffer.alloc(60_000))
   await turns(20)
-  expect(near.writableLength, 'nothing more is taken below').toBe(2)
+  const mark = near.writableHighWaterMark
+  expect(near.writableLength, 'there is more, and it shows').toBe(mark)
   keys.write('k')
   await turns(2)
   expect(urgent.map(wire.decode)).toMatchObject([
@@ -365,4 +366,14 @@ test('channels may be opened and written before the pipe below is open', async (
   expect(String(got)).toBe('early')
   expect(accepts.muxStats.opened, 'and not the one that was destroyed').toBe(20)
   dials.destroy()
+})
+
+test('on a pipe that has closed already nothing can be opened, and it is over', async () => {
+  const [near] = messages()
+  near.destroy()
+  await closed(near)
+  const end = mux(near, { role: 'dial' })
+  const channel = end.open()
+  expect(await errorOf(channel)).toMatchObject({ code: 'ERR_PIPE_CLOSED' })
+  await expect(end.done).rejects.toMatchObject({ code: 'ERR_PIPE_CLOSED' })
 })

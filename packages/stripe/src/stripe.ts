@@ -137,13 +137,13 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
   }
 
   /**
-   * A parcel that somebody waits for: it overtakes what was written and has not gone, by the lane
-   * that delivers it first, and for a second after it every lane is given no more than keeps it
-   * busy. False, and nothing is done, where the stripe has ended or 64 KiB of such parcels wait.
+   * A parcel that overtakes what was written and has not gone, by the lane that delivers it first.
+   * `lean`: somebody waits for it, and so for a second every lane gets no more than keeps it busy.
+   * False, and nothing is done, where the stripe has ended or 64 KiB of such parcels wait.
    */
-  writeUrgent(message: Message): boolean {
+  writeUrgent(message: Message, lean = true): boolean {
     if (this.writableEnded || this.destroyed || sizeOf(message) > this.maxMessageBytes) return false
-    if (!this.#core.writeUrgent(message, performance.now())) return false
+    if (!this.#core.writeUrgent(message, lean, performance.now())) return false
     this.accept(message)
     this.#flush()
     return true

@@ -244,7 +244,7 @@ test('an urgent parcel overtakes what waits, though no lane has room', () => {
   const bench = new Bench(1)
   while (!bench.core.backlog) bench.write(16 * KiB)
   const sent = numbered(bench.outputs).length
-  bench.core.writeUrgent(Buffer.from('now'), bench.now)
+  bench.core.writeUrgent(Buffer.from('now'), true, bench.now)
   expect(numbered(bench.run())).toEqual([`0:${sent}`])
   expect(bench.core.backlog, 'what waited goes on waiting').toBe(true)
 })
@@ -252,7 +252,7 @@ test('an urgent parcel overtakes what waits, though no lane has room', () => {
 test('urgent parcels wait for credit, and no more than 64 KiB of them', () => {
   const bench = new Bench(1)
   let sent = 0
-  while (bench.core.writeUrgent(Buffer.alloc(KiB), bench.now)) {
+  while (bench.core.writeUrgent(Buffer.alloc(KiB), true, bench.now)) {
     sent += numbered(bench.run()).length
     expect(sent * KiB).toBeLessThanOrEqual(wire.INITIAL_CREDIT)
   }
@@ -265,7 +265,7 @@ test('urgent parcels wait for credit, and no more than 64 KiB of them', () => {
 test('the END goes behind urgent parcels as well', () => {
   const bench = new Bench(0)
   bench.write(10)
-  bench.core.writeUrgent(Buffer.alloc(10), 0)
+  bench.core.writeUrgent(Buffer.alloc(10), true, 0)
   bench.core.end()
   bench.core.laneUp(0, 'lane 0', 0)
   const types = bench.run().flatMap(each => (each.do === 'send' ? (each.said?.type ?? []) : []))
@@ -280,7 +280,10 @@ test('for a second after an urgent parcel a lane gets what keeps it busy, and no
   const bench = new Bench(1)
   known(bench)
   const lane = bench.core.lanes.get(0)!
-  bench.core.writeUrgent(Buffer.alloc(1), bench.now)
+  bench.core.writeUrgent(Buffer.alloc(1), false, bench.now)
+  bench.run()
+  expect(lane.room, 'nobody waits').toBe(lane.meter.room(false))
+  bench.core.writeUrgent(Buffer.alloc(1), true, bench.now)
   bench.run()
   const lean = lane.room
   expect(lean).toBeLessThan(0.75 * lane.meter.room(false))

@@ -114,8 +114,8 @@ export class StripeCore {
   }
 
   /** A parcel that overtakes what waits; false where too many do. */
-  writeUrgent(message: Message, now: number): boolean {
-    return this.#sender.writeUrgent(message, now)
+  writeUrgent(message: Message, lean: boolean, now: number): boolean {
+    return this.#sender.writeUrgent(message, lean, now)
   }
 
   end(): void {

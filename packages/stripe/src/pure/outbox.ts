@@ -48,10 +48,10 @@ export class Outbox {
   }
 
   /** Undefined, and nothing is done, where too much that is urgent waits already. */
-  writeUrgent(message: Message, now: number): Written | undefined {
+  writeUrgent(message: Message, lean: boolean, now: number): Written | undefined {
     const written = toWritten(message)
     if (this.#urgentBytes + written.bytes > MOST_URGENT_BYTES) return undefined
-    this.#leanUntil = now + LEAN_MS
+    if (lean) this.#leanUntil = now + LEAN_MS
     this.#urgentBytes += written.bytes
     this.#urgent.push(written)
     return written

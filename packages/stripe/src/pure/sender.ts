@@ -86,10 +86,10 @@ export class Sender {
     this.retainedBytes += this.#outbox.write(message).bytes
   }
 
-  /** A parcel that overtakes what waits, by the lane that delivers it first, and keeps the lanes
-   *  lean for a while. False, and nothing is done, where too much that is urgent waits already. */
-  writeUrgent(message: Message, now: number): boolean {
-    const written = this.#outbox.writeUrgent(message, now)
+  /** A parcel that overtakes what waits, by the lane that delivers it first; `lean` keeps the lanes
+   *  so for a while. False, and nothing is done, where too much that is urgent waits already. */
+  writeUrgent(message: Message, lean: boolean, now: number): boolean {
+    const written = this.#outbox.writeUrgent(message, lean, now)
     this.retainedBytes += written?.bytes ?? 0
     return written !== undefined
   }
