@@ -44,6 +44,8 @@ type Event = (core: StripeCore, now: number) => void
 
 const MOST_OUTPUTS = 10_000
 const MOST_TICKS_AT_ONCE = 1000
+/** An acknowledgement waits no longer. */
+const MOST_ACK_MS = 10.001
 const CODES: ReadonlySet<string> = new Set([
   ...['ERR_PIPE_RESET', 'ERR_PIPE_PROTOCOL', 'ERR_PIPE_LIMIT', 'ERR_PIPE_NO_LANES'],
 ])
@@ -335,8 +337,16 @@ export class SimEnd {
     }
     // A lane may always fall silent: an end that waits for nothing has lost its wake-up.
     if (deadline === undefined) throw this.violation('I6', 'no deadline')
+    if (deadline > this.#world.now + MOST_ACK_MS) this.#checkAcks()
     this.ledger.check(this)
     if (this.trusts && this.peer?.trusts) this.ledger.compare(this, this.peer)
+  }
+
+  /** Where something came and is not acknowledged, that is soon to be, if a lane takes it. */
+  #checkAcks(): void {
+    const lanes = [...this.core.lanes.values()]
+    if (lanes.every(lane => lane.blocked) || !lanes.some(lane => lane.ackDue)) return
+    throw this.violation('I6', 'an acknowledgement is due, and nothing will wake it')
   }
 
   violation(rule: Rule, what: string): Violation {

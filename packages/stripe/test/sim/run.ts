@@ -73,6 +73,7 @@ class Sim {
   readonly #random: Rng
   #welcomed = false // whether the dialling end has had an answer
   #met = false // whether the accepting end has the session
+  #mute = false // what takes connections does not answer
   #fatal = false
   #healed = false
   events = 0
@@ -192,6 +193,7 @@ class Sim {
     if (decoded.type !== wire.HELLO) return
     const over = accepting.state !== 'open'
     if (over || !(this.#met || decoded.hello.mayOpen)) {
+      if (this.#mute) return
       const well = accepting.state === 'closed'
       lines[1].send(wire.encodeAbort(well ? wire.FINISHED : wire.NO_SESSION, ''))
       return this.#network.close(connection)
@@ -285,7 +287,7 @@ class Sim {
         end.stop()
         return later(() => end.goOn())
       case 'retune':
-        return this.#retune(end)
+        return this.#retune(end, rng(this.#scenario.seed + fault.at)) // the same, whatever else is
       default:
         this.#kill(fault, end)
     }
@@ -300,13 +302,13 @@ class Sim {
     this.world.after(this.#random.integer(0, CHURN_MS), () => this.#churn(path, times - 1))
   }
 
-  #retune(end: SimEnd): void {
+  #retune(end: SimEnd, random: Rng): void {
     end.run(core => {
-      if (this.#random.chance(0.3)) core.mode.redundant = !core.mode.redundant
+      if (random.chance(0.3)) core.mode.redundant = !core.mode.redundant
       for (const lane of core.lanes.values()) {
-        if (this.#random.chance(0.5)) lane.weight = this.#random.pick([0.1, 0.5, 1, 4])
-        if (this.#random.chance(0.5)) lane.backup = !lane.backup
-        if (this.#random.chance(0.2)) lane.budgetBytes = this.#random.integer(0, 100_000)
+        if (random.chance(0.5)) lane.weight = random.pick([0.1, 0.5, 1, 4])
+        if (random.chance(0.5)) lane.backup = !lane.backup
+        if (random.chance(0.2)) lane.budgetBytes = random.integer(0, 100_000)
       }
     })
   }
@@ -336,8 +338,9 @@ class Sim {
     }
   }
 
-  /** The accepting end is a new process, which does not know the session. One that had answered is
-   *  missed; of one that had not, nobody knew. The dialling end is not there any more. */
+  /** The accepting end is a new process, which does not know the session, or something that takes
+   *  connections and is none of ours. One that had answered is missed; of one that had not, nobody
+   *  knew. The dialling end is not there any more. */
   #restart(index: EndIndex): void {
     const end = this.ends[index]
     end.kill()
@@ -345,6 +348,7 @@ class Sim {
     if (index === 0 || this.#welcomed) {
       this.#fatal = true
       if (index === 1) this.#met = false
+      this.#mute = this.#random.chance(0.3)
       return
     }
     const [dialling] = this.ends

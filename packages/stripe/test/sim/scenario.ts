@@ -46,7 +46,7 @@ const HARMLESS = [
   ...['reset', 'finish', 'stall', 'oneWay', 'collapse', 'leave'],
   ...['churn', 'withhold', 'flip', 'twin', 'pause', 'retune'],
 ] as const
-const FATAL = ['restart', 'abort', 'garbage', 'hostile', 'flipUnseen'] as const
+const FATAL = ['restart', 'abort', 'garbage', 'hostile', 'hostile', 'flipUnseen'] as const
 
 /** What a program at an end does. */
 export interface App {
@@ -77,22 +77,31 @@ interface Shape {
   readonly faultMs: number
   readonly messages: number
   readonly faults: number
+  /** Large messages, large windows and fast paths that collapse: much is copied. */
+  readonly bulk?: boolean
 }
 
 const SHORT: Shape = { faultMs: 500, messages: 30, faults: 24 }
 const MIDDLE: Shape = { faultMs: 3000, messages: 60, faults: 24 }
 const LONG: Shape = { faultMs: 10_000, messages: 400, faults: 40 }
-const SHAPES = [...Array<Shape>(12).fill(SHORT), ...Array<Shape>(7).fill(MIDDLE), LONG]
+const BULK: Shape = { faultMs: 2000, messages: 200, faults: 24, bulk: true }
+const SHAPES = [
+  ...Array<Shape>(24).fill(SHORT),
+  ...Array<Shape>(14).fill(MIDDLE),
+  ...[LONG, BULK],
+]
 
 /** The scenario of a seed. */
 export function scenarioOf(seed: number): Scenario {
   const random = rng(seed)
   const shape = random.pick(SHAPES)
   const count = random.pick([1, 2, 2, 3, 3, 4, 6, shape === LONG ? 32 : 8])
-  const paths = Array.from({ length: count }, () => pathOf(random))
-  const kinds: FaultKind[] = HARMLESS.filter(() => random.chance(0.4))
+  const paths = Array.from({ length: count }, () => pathOf(random, shape))
+  const kinds: FaultKind[] = shape.bulk
+    ? ['collapse', 'stall']
+    : HARMLESS.filter(() => random.chance(0.4))
   const faults = kinds.length === 0 ? [] : faultsOf(random, shape, kinds, count)
-  if (random.chance(0.15)) faults.push(faultOf(random, shape, FATAL, count))
+  if (random.chance(0.2)) faults.push(faultOf(random, shape, FATAL, count))
   return {
     seed,
     paths,
@@ -100,14 +109,14 @@ export function scenarioOf(seed: number): Scenario {
     faults: faults.sort((a, b) => a.at - b.at),
     schedule: random.pick(['soonest', 'soonest', 'roundRobin', 'untilCongested']),
     redundant: random.chance(0.1),
-    windowBytes: random.pick([256, 256, 512, 4096]) * 1024,
+    windowBytes: (shape.bulk ? 4096 : random.pick([256, 256, 512, 4096])) * 1024,
     healAt: shape.faultMs + random.integer(0, shape.faultMs),
   }
 }
 
-function pathOf(random: Rng): PathOptions {
+function pathOf(random: Rng, shape: Shape): PathOptions {
   return {
-    bytesPerMs: 2 ** random.integer(2, 12),
+    bytesPerMs: 2 ** random.integer(shape.bulk ? 8 : 2, 12),
     delayMs: random.chance(0.1) ? 0 : 2 ** random.integer(0, 8),
     bufferBytes: 2 ** random.integer(11, 16),
   }
@@ -130,13 +139,15 @@ function faultOf(random: Rng, shape: Shape, kinds: readonly FaultKind[], paths: 
 
 /** What is written lasts as long as the faults do, or is there at once. */
 function appOf(random: Rng, shape: Shape): App {
-  const most = random.pick([1, 50, 1400, 4000, 16_000, 60_000])
-  const count = random.chance(0.1) ? 0 : random.integer(1, shape.messages)
+  const most = shape.bulk ? 60_000 : random.pick([1, 50, 1400, 4000, 16_000, 60_000])
+  const count = random.chance(0.1) ? 0 : random.integer(shape.bulk ? 100 : 1, shape.messages)
   const sizes = Array.from({ length: count }, () => random.integer(0, most))
   const pause = (messages: number) => {
     return random.chance(0.5) ? 0 : Math.ceil((random.next() * shape.faultMs) / messages)
   }
   const readFromMs = random.chance(0.2) ? random.integer(0, shape.faultMs) : 0
-  const [writeEveryMs, readEveryMs] = [pause(Math.max(count, 1)), pause(shape.messages)]
+  const [writeEveryMs, readEveryMs] = shape.bulk
+    ? [random.pick([0, 30]), 0]
+    : [pause(Math.max(count, 1)), pause(shape.messages)]
   return { sizes, writeEveryMs, readEveryMs, readFromMs }
 }

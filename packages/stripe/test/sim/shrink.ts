@@ -94,8 +94,8 @@ const SIMPLER: readonly Simpler[] = [
   scenario => ({ ...scenario, redundant: false }),
   scenario => ({ ...scenario, schedule: 'soonest' }),
   scenario => ({ ...scenario, windowBytes: 256 * 1024 }),
-  everyPath({ bytesPerMs: 64 }),
-  everyPath({ delayMs: 8 }),
+  everyPath({ bytesPerMs: 4 }), // slow: a few messages are then under way for long
+  everyPath({ delayMs: 64 }),
   everyPath({ bufferBytes: 64 * 1024 }),
   everyApp(() => ({ readFromMs: 0 })),
   everyApp(() => ({ readEveryMs: 0 })),
@@ -103,6 +103,7 @@ const SIMPLER: readonly Simpler[] = [
   everyApp(({ sizes }) => ({ sizes: sizes.map(() => 0) })),
   everyApp(({ sizes }) => ({ sizes: sizes.map(size => Math.min(size, 1000)) })),
   everyApp(({ sizes }) => ({ sizes: sizes.map(size => size >> 1) })),
+  everyFault(({ at }) => ({ at: at >> 1 })),
   everyFault(({ at }) => ({ at: rounded(at, 100) })),
   everyFault(({ at }) => ({ at: rounded(at, 10) })),
   everyFault(() => ({ ms: 100 })),
