@@ -98,6 +98,11 @@ export class SimEnd {
     this.#reads = init.reads
   }
 
+  /** Whether the session goes on here. */
+  get isOpen(): boolean {
+    return this.state === 'open'
+  }
+
   /** Whether its process is stopped. */
   get stopped(): boolean {
     return this.#missed !== undefined
@@ -173,7 +178,7 @@ export class SimEnd {
 
   /** Something happened to the core: does what it wants, and lets the program go on. */
   run(event?: Event): void {
-    if (this.state !== 'open') return // as the shell, which is destroyed then
+    if (!this.isOpen) return // as the shell, which is destroyed then
     if (this.#missed) {
       this.#missed.push(event)
       return
@@ -188,7 +193,7 @@ export class SimEnd {
       if (!this.#write()) break
     }
     if (!this.#held) this.core.idle()
-    if (this.state === 'open' && this.core.finished && this.ended && this.#inbox.length === 0) {
+    if (this.isOpen && this.core.finished && this.ended && this.#inbox.length === 0) {
       this.core.farewell(this.#world.now)
       this.#drain()
       this.#leave('closed')

@@ -31,20 +31,20 @@ export class Hostile {
   act(): void {
     const victim = this.#victim
     const lanes = [...victim.core.lanes.keys()]
-    if (lanes.length === 0 || victim.state !== 'open' || victim.stopped) return
+    if (lanes.length === 0 || !victim.isOpen || victim.stopped) return
     const lane = this.#random.pick(lanes)
     const index = this.#random.integer(0, LIES.length - 1)
     const lie = LIES[index]!(victim, lane, this.#random)
     if (lie === undefined) return
     let said = 0
     for (const message of lie.messages) {
-      if (victim.state !== 'open') break
+      if (!victim.isOpen) break
       victim.receive(lane, message)
       said++
     }
     // Where the last of its lanes is let go, or the lie was the last word needed, that is no wonder.
-    const failed = (victim.state as string) === 'failed'
-    if (failed === lie.fails || said === 0 || (victim.state as string) === 'closed') return
+    const failed = victim.state === 'failed'
+    if (failed === lie.fails || said === 0 || victim.state === 'closed') return
     const what = lie.fails ? 'was believed' : `failed it: ${String(victim.failure?.message)}`
     throw victim.violation(lie.rule, `lie ${index} ${what}`)
   }
@@ -54,8 +54,7 @@ type MakeLie = (victim: SimEnd, lane: number, random: Rng) => Lie | undefined
 
 const harmless = (...messages: Buffer[]): Lie => ({ messages, fails: false, rule: 'I8' })
 const fatal = (rule: Rule, ...messages: Buffer[]): Lie => ({ messages, fails: true, rule })
-const ack = (ack: Partial<wire.Ack>) =>
-  wire.encodeAck({ floor: 0, limit: 0, lanes: [], ...ack })
+const ack = (ack: Partial<wire.Ack>) => wire.encodeAck({ floor: 0, limit: 0, lanes: [], ...ack })
 const parcel = (number: number, bytes: number) =>
   Buffer.concat([wire.encodeNumbered(wire.PARCEL, number), Buffer.alloc(bytes)])
 
@@ -103,8 +102,7 @@ const LIES: readonly MakeLie[] = [
   // Words of the session at the wrong time.
   (_, lane) => fatal('I8', hello(lane + 1)),
   (_, lane) => harmless(hello(lane)),
-  (_, _lane, random) =>
-    harmless(...Array.from({ length: FLOOD }, () => token(wire.PING, random))),
+  (_, _lane, random) => harmless(...Array.from({ length: FLOOD }, () => token(wire.PING, random))),
   (_, _lane, random) => harmless(token(wire.PONG, random), token(wire.PONG, random)),
   () => harmless(wire.encodeLeave()),
   (_, _lane, random) => fatal('I8', wire.encodeAbort(random.integer(0, 4), 'lies')),

@@ -132,7 +132,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what takes a connection counts as the far end (ours)',
     file: 'core.ts',
     find: 'if (![...this.#lanes.values()].some(each => each.heard)) this.#noLaneSince ??= now',
-    replace: 'if (this.#lanes.size === 0) this.#noLaneSince ??= now; else this.#noLaneSince = undefined',
+    replace:
+      'if (this.#lanes.size === 0) this.#noLaneSince ??= now; else this.#noLaneSince = undefined',
   },
   {
     name: 'a session that ended well at the far end is taken for one that was lost',
@@ -190,7 +191,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a failure is told twice',
     file: 'core.ts',
     find: "this.#over = true\n    this.#outputs.push({ do: 'failed', error })",
-    replace: "this.#over = true\n    this.#outputs.push({ do: 'failed', error }, { do: 'failed', error })",
+    replace:
+      "this.#over = true\n    this.#outputs.push({ do: 'failed', error }, { do: 'failed', error })",
     breaks: 'I8',
   },
   {

@@ -85,11 +85,7 @@ const SHORT: Shape = { faultMs: 500, messages: 30, faults: 24 }
 const MIDDLE: Shape = { faultMs: 3000, messages: 60, faults: 24 }
 const LONG: Shape = { faultMs: 10_000, messages: 400, faults: 40 }
 const BULK: Shape = { faultMs: 2000, messages: 200, faults: 24, bulk: true }
-const SHAPES = [
-  ...Array<Shape>(24).fill(SHORT),
-  ...Array<Shape>(14).fill(MIDDLE),
-  ...[LONG, BULK],
-]
+const SHAPES = [...Array<Shape>(24).fill(SHORT), ...Array<Shape>(14).fill(MIDDLE), ...[LONG, BULK]]
 
 /** The scenario of a seed. */
 export function scenarioOf(seed: number): Scenario {

@@ -24,7 +24,10 @@ export function shrink(scenario: Scenario, fails: Fails): Scenario {
 }
 
 /** The least part of a list that fails, such that no item of it can be left out. */
-export function ddmin<T>(items: readonly T[], fails: (items: readonly T[]) => boolean): readonly T[] {
+export function ddmin<T>(
+  items: readonly T[],
+  fails: (items: readonly T[]) => boolean,
+): readonly T[] {
   if (items.length > 0 && fails([])) return []
   let least = items
   for (let parts = 2; least.length > 1;) {

@@ -52,7 +52,9 @@ for (const [name, first] of [
     )
     const lies = ['hostile', 'garbage', 'flipUnseen'] // which depend on the numbers
     const honest = (each: Scenario) => !each.faults.some(({ kind }) => lies.includes(kind))
-    for (const scenario of Array.from({ length: 100 }, (_, i) => scenarioOf(i + 1)).filter(honest)) {
+    for (const scenario of Array.from({ length: 100 }, (_, i) => scenarioOf(i + 1)).filter(
+      honest,
+    )) {
       const young = run(scenario, makeCore)
       const { violation, trace } = run(scenario, old)
       expect([violation, trace], `seed ${scenario.seed}`).toEqual([undefined, young.trace])
