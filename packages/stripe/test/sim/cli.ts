@@ -16,7 +16,7 @@ npm run sim -- --seed SEED [--shrink]
     be, and that is printed.`
 
 const MINUTE_MS = 60_000
-/** Seeds of which each 100th is run twice, to see that it does the same. */
+/** Each seed of so many is run twice, to see that it does the same. */
 const TWICE = 100
 
 const { values } = parseArgs({
@@ -72,12 +72,13 @@ function sweep(from: number, seconds: number): void {
   const start = performance.now()
   let [seeds, events, faults, virtualMs, found, saidAt] = [0, 0, 0, 0, 0, start]
   const report = () => {
-    const took = (performance.now() - start) / 1000
-    const rate = (count: number) => Math.round(count / took)
+    const took = ((performance.now() - start) / 1000).toFixed(1)
+    const { user, system } = process.cpuUsage() // others may have the core meanwhile
+    const cpu = (user + system) / 1e6
+    const rate = (count: number) => Math.round(count / cpu)
     say(
-      `${seeds} seeds, ${faults} faults, ${events} events in ${took.toFixed(1)} s: ` +
-        `${rate(seeds)} seeds/s, ${rate(faults)} faults/s, ${rate(virtualMs / 1000)} × real time, ` +
-        `${found} found`,
+      `${seeds} seeds, ${faults} faults, ${events} events in ${took} s, ${found} found; a second ` +
+        `of CPU: ${rate(seeds)} seeds, ${rate(faults)} faults, ${rate(virtualMs / 1000)} s`,
     )
   }
   while (performance.now() - start < seconds * 1000) {

@@ -193,11 +193,7 @@ export class SimEnd {
       if (!this.#write()) break
     }
     if (!this.#held) this.core.idle()
-    if (this.isOpen && this.core.finished && this.ended && this.#inbox.length === 0) {
-      this.core.farewell(this.#world.now)
-      this.#drain()
-      this.#leave('closed')
-    }
+    this.#closeWhereDone()
     this.#running = false
     this.#arm()
     this.#check()
@@ -205,6 +201,14 @@ export class SimEnd {
 
   get #held(): boolean {
     return this.core.backlog && this.#written < this.#app.sizes.length
+  }
+
+  /** With both directions done it says farewell. */
+  #closeWhereDone(): void {
+    if (!this.isOpen || !this.core.finished || !this.ended || this.#inbox.length > 0) return
+    this.core.farewell(this.#world.now)
+    this.#drain()
+    this.#leave('closed')
   }
 
   #leave(state: EndState): void {

@@ -36,17 +36,23 @@ export class Hostile {
     const index = this.#random.integer(0, LIES.length - 1)
     const lie = LIES[index]!(victim, lane, this.#random)
     if (lie === undefined) return
-    let said = 0
-    for (const message of lie.messages) {
-      if (!victim.isOpen) break
-      victim.receive(lane, message)
-      said++
-    }
+    const said = this.#tell(lane, lie)
     // Where the last of its lanes is let go, or the lie was the last word needed, that is no wonder.
     const failed = victim.state === 'failed'
     if (failed === lie.fails || said === 0 || victim.state === 'closed') return
     const what = lie.fails ? 'was believed' : `failed it: ${String(victim.failure?.message)}`
     throw victim.violation(lie.rule, `lie ${index} ${what}`)
+  }
+
+  /** Says it, as far as the victim listens; how much that was. */
+  #tell(lane: number, { messages }: Lie): number {
+    let said = 0
+    for (const message of messages) {
+      if (!this.#victim.isOpen) break
+      this.#victim.receive(lane, message)
+      said++
+    }
+    return said
   }
 }
 
