@@ -70,10 +70,11 @@ function small(scenario: Scenario, { rule }: Outcome): void {
 
 function sweep(from: number, seconds: number): void {
   const start = performance.now()
+  const usage = process.cpuUsage()
   let [seeds, events, faults, virtualMs, found, saidAt] = [0, 0, 0, 0, 0, start]
   const report = () => {
     const took = ((performance.now() - start) / 1000).toFixed(1)
-    const { user, system } = process.cpuUsage() // others may have the core meanwhile
+    const { user, system } = process.cpuUsage(usage) // others may have the core meanwhile
     const cpu = (user + system) / 1e6
     const rate = (count: number) => Math.round(count / cpu)
     say(
