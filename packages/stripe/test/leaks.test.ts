@@ -15,7 +15,7 @@ function alive(): Map<string, number> {
   return counts
 }
 
-/** Of what is alive, what was not before. What was there already is not ours, and may go meanwhile. */
+/** Of what is alive, what was not before. What was there already is not ours, and may go. */
 function remaining(before: ReadonlyMap<string, number>): string[] {
   return [...alive()].flatMap(([kind, count]) => {
     const more = count - (before.get(kind) ?? 0)

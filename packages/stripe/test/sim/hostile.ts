@@ -37,7 +37,7 @@ export class Hostile {
     const lie = LIES[index]!(victim, lane, this.#random)
     if (lie === undefined) return
     const said = this.#tell(lane, lie)
-    // Where the last of its lanes is let go, or the lie was the last word needed, that is no wonder.
+    // A lie may be the last word that was needed: then it is done, and well.
     const failed = victim.state === 'failed'
     if (failed === lie.fails || said === 0 || victim.state === 'closed') return
     const what = lie.fails ? 'was believed' : `failed it: ${String(victim.failure?.message)}`

@@ -12,7 +12,8 @@ const pure = join(here, '../../src/pure')
 
 /** Copies of the core, each with its own bugs. Remove them when all is done. */
 export class Plantation {
-  readonly #folder = mkdtempSync(join(here, '.mutants-')) // in the tree, or imports would not resolve
+  // In the tree, or imports would not resolve.
+  readonly #folder = mkdtempSync(join(here, '.mutants-'))
   #count = 0
 
   /** A core with all these changes; throws where one does not fit the source, once. */
