@@ -118,9 +118,11 @@ const LIES: readonly MakeLie[] = [
 
 /** Parcels beyond the credit. */
 function* flood(victim: SimEnd): Generator<Buffer> {
-  const floor = floorOf(victim)
-  for (let i = 0; i * LARGE_BYTES < 2 * victim.core.limit; i++) {
-    if (!victim.arrived.has(floor + i)) yield parcel(floor + i, LARGE_BYTES)
+  let number = floorOf(victim)
+  for (let bytes = 0; bytes < 2 * victim.core.limit; number++) {
+    if (victim.arrived.has(number)) continue
+    bytes += LARGE_BYTES
+    yield parcel(number, LARGE_BYTES)
   }
 }
 
