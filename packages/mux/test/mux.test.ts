@@ -116,7 +116,7 @@ test('a keystroke goes before the transfers that wait, and without being told so
 test('what is small and urgent overtakes what waits below, within its bound', async () => {
   const { end, near, urgent, listen } = byHand({}, true)
   const keys = end.open({ priority: 'interactive' })
-  for (let i = 0; i < 30; i++) end.open({ priority: 'bulk' }).write(Buffer.alloc(60_000))
+  for (let i = 0; i < 60; i++) end.open({ priority: 'bulk' }).write(Buffer.alloc(60_000))
   await turns(20)
   const mark = near.writableHighWaterMark
   expect(near.writableLength, 'there is more, and it shows').toBe(mark)
@@ -369,7 +369,8 @@ test('channels may be opened and written before the pipe below is open', async (
 })
 
 test('on a pipe that has closed already nothing can be opened, and it is over', async () => {
-  const [near] = messages()
+  const [near, far] = messages()
+  far.on('error', () => undefined)
   near.destroy()
   await closed(near)
   const end = mux(near, { role: 'dial' })

@@ -352,6 +352,26 @@ test('a parcel without bytes is a parcel', () => {
   expect(bench.hear(0, parcel(0, ''))).toContainEqual({ do: 'deliver', parcel: Buffer.alloc(0) })
 })
 
+test('regression: a lane that was measured with a parcel without bytes is no lane without a rate', () => {
+  const bench = new Bench(1)
+  bench.hear(0, wire.encodeToken(wire.PONG, 1))
+  bench.now = 20
+  bench.write(0)
+  bench.now = 40
+  bench.ack({ floor: 1, lanes: [{ lane: 0, received: 1, delayMs: 0 }] })
+  expect(numbered(bench.write(100))).toEqual(['0:1'])
+})
+
+test('regression: a lane that was measured with a parcel without bytes is no lane without a rate', () => {
+  const bench = new Bench(1)
+  bench.hear(0, wire.encodeToken(wire.PONG, 1))
+  bench.now = 20
+  bench.write(0)
+  bench.now = 40
+  bench.ack({ floor: 1, lanes: [{ lane: 0, received: 1, delayMs: 0 }] })
+  expect(numbered(bench.write(100))).toEqual(['0:1'])
+})
+
 test('the END ends the reader when all before it has come, and once', () => {
   const bench = new Bench(2)
   const end = wire.encodeNumbered(wire.END, 1)

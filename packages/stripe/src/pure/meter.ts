@@ -159,7 +159,8 @@ export class Meter {
     const acking = now - stamp.deliveredAt
     const interval = Math.max(sending, acking, this.#rtt ?? 0, 0.01)
     const sample = (this.#delivered - stamp.delivered) / interval
-    if (stamp.limited && sample < (this.#rate.value ?? 0)) return
+    // What has no bytes, such as an END, says nothing of the rate; none at all would be for ever.
+    if (sample === 0 || (stamp.limited && sample < (this.#rate.value ?? 0))) return
     const window = Math.max(LEAST_RATE_WINDOW_MS, RATE_WINDOW_ROUNDS * (this.#rtt ?? 0))
     this.#rate.add(sample, now, window)
     this.#wasFull ||= !stamp.limited
