@@ -10,7 +10,7 @@ import ts from 'typescript-eslint'
 const arrows = {
   core: [],
   trunk: ['core', 'stripe'],
-  striper: ['core', 'tcp', 'frame', 'reassemble', 'stripe', 'bridge', 'trunk'],
+  striper: ['core', 'tcp', 'tls', 'frame', 'reassemble', 'stripe', 'bridge', 'trunk'],
 }
 /** The packages that may use what a browser lacks. */
 const nodeOnly = ['tcp', 'tls', 'trunk', 'cli', 'testkit']
