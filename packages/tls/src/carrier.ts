@@ -10,7 +10,9 @@
 
 import { type ByteDuplex, labelOf, WrapPipe } from '@striper/core'
 
-const NO_RECORD = Buffer.alloc(6, 0xff)
+/** Longer than a record (RFC 8446, 5.2), so that it is none wherever it begins: behind part of a
+ *  record it is the wrong rest of it. */
+const NO_RECORD = Buffer.alloc(17 * 1024, 0xff)
 
 /** How long the peer's end may take when TLS has ended both ways, in ms. */
 export const FAREWELL_MS = 5000

@@ -35,7 +35,10 @@ export function withCertificates({ cert, key, ca }: Certificates): SecureContext
 }
 
 /** For Node, which asks this of a server whose certificate is in order. There is to be none. */
-export function refuseCertificate(_host: string, certificate: object | undefined): Error | undefined {
+export function refuseCertificate(
+  _host: string,
+  certificate: object | undefined,
+): Error | undefined {
   if (certificate === undefined || Object.keys(certificate).length === 0) return undefined
   return new Error('it has a certificate and was to have the key')
 }

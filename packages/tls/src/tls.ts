@@ -180,7 +180,7 @@ function* inBatches(chunks: readonly Buffer[]): Generator<Buffer[], undefined> {
   let batch: Buffer[] = []
   let room = BATCH_BYTES
   for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       const piece = chunk.subarray(at, at + room)
       batch.push(piece)
       at += piece.length

@@ -1,6 +1,15 @@
 // What the tests of tls stand on: certificates, a pair over memory or a socket, a tap on the wire.
 
-import { type ByteDuplex, type BytePipe, type Layer, memoryPair, type Pipe, ready } from '@striper/core'
+import {
+  type ByteDuplex,
+  type BytePipe,
+  type Done,
+  type Layer,
+  memoryPair,
+  type Pipe,
+  ready,
+  WrapPipe,
+} from '@striper/core'
 import { connect, listen } from '@striper/tcp'
 import { newSecret, tlsClient, type TlsClientOptions, tlsServer } from '@striper/tls'
 import type { TlsPipe, TlsServerOptions } from '@striper/tls'
@@ -70,4 +79,34 @@ export function read(pipe: Pipe): Promise<Buffer> {
     pipe.on('data', (chunk: Buffer) => chunks.push(chunk))
     pipe.once('end', () => resolve(Buffer.concat(chunks))).once('error', reject)
   })
+}
+
+/** A layer that ends what is below after so many bytes, and tells nobody above. */
+export function cutShort(afterBytes: number): Layer {
+  return below => new ShortPipe(below, afterBytes)
+}
+
+class ShortPipe extends WrapPipe<'bytes'> {
+  #left: number
+
+  constructor(below: ByteDuplex, afterBytes: number) {
+    super(below, { kind: 'bytes', label: 'short' })
+    this.#left = afterBytes
+    if (afterBytes === 0) this.lower.end()
+  }
+
+  protected override send(chunks: readonly Buffer[], done: Done): void {
+    for (const chunk of chunks) {
+      const part = chunk.subarray(0, this.#left)
+      this.#left -= part.length
+      if (part.length === 0) continue
+      this.lower.write(part)
+      if (this.#left === 0) this.lower.end()
+    }
+    done()
+  }
+
+  override _final(done: Done): void {
+    done()
+  }
 }
