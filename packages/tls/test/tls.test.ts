@@ -171,11 +171,12 @@ test('both ends have the same exporter value, each connection another, and none 
 test('what stands on it finds it below; without it, or over several pipes, there is nothing', () => {
   const [left, right] = memoryPair()
   const secured = tlsClient({ key: newSecret() })(left)
-  expect(securedBy(stack(secured, frame()))).toBe(secured)
-  expect(securedBy(frame()(right))).toBeUndefined()
+  const [framed, plain] = [stack(secured, frame()), frame()(right)]
+  expect(securedBy(framed)).toBe(secured)
+  expect(securedBy(plain)).toBeUndefined()
   const many = { label: 'many', below: [secured, secured] } as unknown as BytePipe
   expect(securedBy(many)).toBeUndefined()
-  for (const each of [secured, right]) each.on('error', () => undefined).destroy()
+  for (const each of [framed, plain]) each.on('error', () => undefined).destroy()
 })
 
 test('T12: who does not shake hands in time is aborted: silent, or a byte now and then', async () => {
