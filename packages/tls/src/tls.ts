@@ -51,6 +51,7 @@ function tls(side: Side): Layer<ByteDuplex, TlsPipe> {
 /** A byte pipe with secrecy. Made by `tlsClient` and `tlsServer`. */
 export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   readonly #carrier: Carrier
+  readonly #socket: TLSSocket
   readonly #side: Side
   readonly #identify: () => string
   #peer: string | undefined
@@ -61,6 +62,7 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
     const { socket, identify } = side.handshake(carrier, error => this.destroy(this.explain(error)))
     super(socket, { kind: 'bytes', label })
     this.#carrier = carrier
+    this.#socket = socket
     this.#side = side
     this.#identify = identify
     carrier.on('error', error => this.destroy(this.explain(error)))
@@ -85,10 +87,6 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
       throw new TypeError(`${this.label} is not open: it has no keys`)
     }
     return this.#socket.exportKeyingMaterial(length, label, Buffer.alloc(0))
-  }
-
-  get #socket(): TLSSocket {
-    return this.lower as TLSSocket
   }
 
   protected override open(done: Done): void {

@@ -52,7 +52,7 @@ for (const [name, sides] of Object.entries({ withSecret, withCertificates })) {
     pair[1].end(down)
     const heard = await Promise.all([read(pair[1]), read(pair[0])])
     expect(heard.map(each => each.length)).toEqual([4000, 4000])
-    expect(heard[0]!.equals(up) && heard[1]!.equals(down)).toBe(true)
+    expect(heard[0].equals(up) && heard[1].equals(down)).toBe(true)
     const wire = seen()
     expect(wire.length).toBeGreaterThan(8000)
     expect(leaks(up, wire) || leaks(down, wire)).toBe(false)

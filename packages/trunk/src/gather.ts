@@ -6,7 +6,7 @@
 // `helloTimeoutMs`, and `STRANGER_BYTES`.
 
 import { abort, type ByteDuplex, type BytePipe, logger, type MessagePipe } from '@striper/core'
-import { addressOf, isPipe, PipeError, type Secured, securedBy } from '@striper/core'
+import { addressOf, isPipe, isPipeError, PipeError, type Secured, securedBy } from '@striper/core'
 import { readHello, type StripeOptions, type StripePipe } from '@striper/stripe'
 import { GreetedPipe } from './greeting.ts'
 import { decodeProof, type Proof } from './proof.ts'
@@ -180,8 +180,8 @@ function orDestroy(lane: MessagePipe, act: () => void): void {
 
 /** Whether a failure is a stranger's doing: a reset, an end or a silence may be the network's. */
 function isOffence(error: Error): boolean {
-  const { code } = error as PipeError
-  return code === 'ERR_PIPE_AUTH' || code === 'ERR_PIPE_PROTOCOL'
+  if (!isPipeError(error)) return false
+  return error.code === 'ERR_PIPE_AUTH' || error.code === 'ERR_PIPE_PROTOCOL'
 }
 
 function remoteOf(connection: ByteDuplex): string | undefined {

@@ -323,7 +323,6 @@ test('that a session ended well is told to its owner only', async () => {
   const other = newSecret()
   const scene = joined({
     secrecy: { near: made.near, far: tlsServer({ keys: [made.key, other] }) },
-    trunk: { stripe: {} },
   })
   const { near, gatherer } = scene
   const first = near.below[0]!
@@ -335,7 +334,9 @@ test('that a session ended well is told to its owner only', async () => {
     }) as typeof first.write
   })
   const secret = decodeProof(await proofOf).secret!
+  const session = await scene.far
   await exchange(scene, 1000)
+  expect([session.readableEnded, session.writableFinished]).toEqual([true, true])
   const finished = Buffer.of(wire.ABORT, wire.FINISHED)
   expect((await knock(gatherer, { key: made.key, secret, number: 9 })).answer).toEqual(finished)
   expect((await knock(gatherer, { key: other, secret, number: 9 })).answer).toEqual(ABORT_1)
