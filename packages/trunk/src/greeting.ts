@@ -67,7 +67,7 @@ export class GreetedPipe extends WrapPipe<'bytes'> {
     this.#finishOpening()
   }
 
-  /** It is no stranger any more: reads what comes, as any pipe. */
+  /** It is no stranger any more: reads whatever comes. */
   admit(): void {
     this.#allowance = Infinity
     this.lower.resume()

@@ -32,8 +32,8 @@ interface Proving {
   readonly lane: Secured
 }
 
-/** What became of a lane: it is of a session, or there is none for it, or it claimed one that is not
- *  its own. */
+/** What became of a lane: it is of a session, or there is none for it, or it claimed one that is
+ *  not its own. */
 export type Verdict = 'joined' | 'none' | 'liar'
 
 /** What is remembered of a session. */
