@@ -3,6 +3,7 @@
 import { type BytePipe, memoryPair, ready } from '@striper/core'
 import { fingerprintOf, Keyring, newSecret, tlsClient, tlsServer } from '@striper/tls'
 import type { TlsPipe } from '@striper/tls'
+import { constants } from 'node:crypto'
 import tls from 'node:tls'
 import { expect, test } from 'vitest'
 import { faultWithCertificate, faultWithKey, keyFor, NO_CERTIFICATES } from '../src/terms.ts'
@@ -277,6 +278,7 @@ test('A13: whatever is asked of the keys, the answer is a key or nothing', () =>
 test('every context, of either kind, gives out no ticket and speaks the two suites only', () => {
   for (const each of [NO_CERTIFICATES, terms(certificates('ours-server'))]) {
     expect(each).toMatchObject(SETTINGS)
+    expect(each.secureOptions).toBe(constants.SSL_OP_NO_TICKET)
   }
   expect(SETTINGS.ciphers.split(':')).toEqual([
     'TLS_AES_128_GCM_SHA256',

@@ -112,7 +112,8 @@ export class Prover {
   }
 }
 
-function macOf(secret: Buffer, id: Buffer, lane: Secured): Buffer {
+/** What a lane of the session `id` shows that its end knows the secret. */
+export function macOf(secret: Buffer, id: Buffer, lane: Secured): Buffer {
   const exported = lane.exportKeyingMaterial(EXPORTER, KEY_BYTES)
   const head = Buffer.from(`striper lane, dial${String.fromCharCode(VERSION)}`, 'latin1')
   return hmac(secret, Buffer.concat([head, id, exported]))
