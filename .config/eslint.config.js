@@ -11,7 +11,7 @@ const arrows = {
   core: [],
   mux: ['core', 'reassemble/pure'],
   trunk: ['core', 'stripe'],
-  striper: ['core', 'tcp', 'frame', 'reassemble', 'mux', 'stripe', 'bridge', 'trunk'],
+  striper: ['core', 'tcp', 'tls', 'frame', 'reassemble', 'mux', 'stripe', 'bridge', 'trunk'],
 }
 /** The packages that may use what a browser lacks. */
 const nodeOnly = ['tcp', 'tls', 'trunk', 'cli', 'testkit']

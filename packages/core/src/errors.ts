@@ -7,6 +7,7 @@
  * | code                 | what happened                                  | a caller may        |
  * |----------------------|------------------------------------------------|---------------------|
  * | `ERR_PIPE_ABORTED`   | this end gave up: a signal, a stop             | let it be           |
+ * | `ERR_PIPE_AUTH`      | an end is not who it should be                 | see to the keys     |
  * | `ERR_PIPE_CLOSED`    | it closed before its end, nobody said why      | try again           |
  * | `ERR_PIPE_CONNECT`   | it could not be opened: refused, unreachable   | try again           |
  * | `ERR_PIPE_RESET`     | the peer aborted                               | try again           |
@@ -18,6 +19,7 @@
  */
 export type PipeErrorCode =
   | 'ERR_PIPE_ABORTED'
+  | 'ERR_PIPE_AUTH'
   | 'ERR_PIPE_CLOSED'
   | 'ERR_PIPE_CONNECT'
   | 'ERR_PIPE_RESET'

@@ -136,6 +136,22 @@ export function addressOf(pipe: Pipe): Address | undefined {
   return undefined
 }
 
+/** What a pipe with secrecy offers to those above it, once it is ready. */
+export interface Secured {
+  /** Who is there: a name that nobody else can come by. */
+  readonly peer: string
+  /** Bytes that the two ends of this very connection can make, and nobody else. */
+  exportKeyingMaterial(label: string, length: number): Buffer
+}
+
+/** The first pipe with secrecy under a pipe, itself included; undefined where there is none. Stops
+ *  where several are below: what goes over many has no one peer. */
+export function securedBy(pipe: Pipe): (Pipe & Secured) | undefined {
+  if ('exportKeyingMaterial' in pipe && 'peer' in pipe) return pipe as Pipe & Secured
+  const [below, ...others] = pipe.below
+  return below === undefined || others.length > 0 ? undefined : securedBy(below)
+}
+
 /** Resolves when a pipe is open, with the pipe; rejects if it fails before. */
 export async function ready<P extends Pipe>(pipe: P): Promise<P> {
   if (pipe.pending) {

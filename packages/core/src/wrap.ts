@@ -121,7 +121,9 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   }
 
   override _final(done: Done): void {
-    this.lower.end((error?: Error | null) => done(error && PipeError.from(error, this.label)))
+    // Where it has failed already and is about to say so, that is why, and not our coming too late.
+    const { lower } = this
+    lower.end((error?: Error | null) => done(error && this.explain(lower.errored ?? error)))
   }
 
   override _destroy(error: Error | null, done: Done): void {

@@ -260,3 +260,16 @@ test('over a foreign Duplex it stands on nothing, over a pipe on that', () => {
   expect(wrapped.below).toEqual([])
   expect(isPipe(wrapped)).toBe(true)
 })
+
+test('regression: an end that meets a failure below tells of that failure, not of its own', async () => {
+  const slowToClose = new Duplex({
+    read: () => undefined,
+    destroy: (error, done) => setImmediate(done, error),
+  })
+  const pipe = over(slowToClose)
+  await turn()
+  slowToClose.destroy(new PipeError('ERR_PIPE_RESET', 'the peer aborted', { label: 'below' }))
+  pipe.end()
+  await event(pipe, 'close')
+  expect(pipe.errored).toMatchObject({ code: 'ERR_PIPE_RESET' })
+})

@@ -2,6 +2,7 @@
 
 export * from '@striper/core'
 export * from '@striper/tcp'
+export * from '@striper/tls'
 export * from '@striper/frame'
 export * from '@striper/reassemble'
 export * from '@striper/mux'

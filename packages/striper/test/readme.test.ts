@@ -1,5 +1,5 @@
-// The code in README.md, docs/writing-a-pipe.md and docs/striping.md does what they say: each block
-// is taken out and run, with the real packages.
+// The code in README.md and in docs (writing-a-pipe, striping, security) does what they say: each
+// block is taken out and run, with the real packages.
 
 import * as events from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -74,6 +74,30 @@ test('the striping proxy of README.md carries a conversation', async () => {
   const near = await serve(entryCode.replace("host: 'exit.example', port: 7000", toExit), 'entry')
   expect(await answer(near.port, question)).toEqual(question)
   await Promise.all([near.close(), far.close(), target.close()])
+})
+
+test('the proxy of docs/security.md carries a conversation, and lets nobody in without the key', async () => {
+  const [make = '', exit = '', entry = ''] = blocksOf('docs/security.md')
+  const [text] = (await run(make)).printed
+  const [other] = (await run(make)).printed
+  const withKey = (code: string, key = text) => `const text = '${key}'\n${code}`
+  const target = await echo()
+  const exitCode = exit.replace('port: 7000', 'port: 0').replace('port: 80', `port: ${target.port}`)
+  const far = await serve(withKey(exitCode), 'exit')
+  const toExit = `host: '127.0.0.1', port: ${far.port}`
+  const entryCode = entry
+    .replace('port: 8080', 'port: 0')
+    .replace("host: 'exit.example', port: 7000", toExit)
+  const near = await serve(withKey(entryCode), 'entry')
+  expect(await answer(near.port, question)).toEqual(question)
+  const stranger = await serve(withKey(entryCode, other), 'entry')
+  const asked = connect(local(stranger.port))
+  asked.on('error', () => undefined).write('anybody there?')
+  while (far.connections.size === 0) await new Promise(setImmediate)
+  while (far.connections.size > 0) await new Promise(setImmediate)
+  expect([target.connections.size, asked.stats.bytesIn]).toEqual([0, 0])
+  await stranger.destroy()
+  await Promise.all([near.close(), far.destroy(), target.close()])
 })
 
 const [toy = '', codec = '', suite = '', ownTests = ''] = blocksOf('docs/writing-a-pipe.md')

@@ -1,40 +1,47 @@
 // gather: the listening end of trunks. Reads who each lane is for, and gathers lanes into sessions.
 //
-//   byte pipe ──▶ greeting ──▶ layers ──▶ HELLO ──▶ the session of that id, a new one, a refusal
+//   byte pipe ─▶ greeting ─▶ layers ─▶ PROOF, where they give secrecy ─▶ HELLO ─▶ its session
 //
-// Whoever comes with nothing costs one connection for `helloTimeoutMs`, and no more than one
-// message.
+// sessions.ts has the sessions. Whoever comes with nothing costs one connection for
+// `helloTimeoutMs`, and `STRANGER_BYTES`.
 
-import { type ByteDuplex, type BytePipe, logger, type MessagePipe, PipeError } from '@striper/core'
-import { readHello, refusal, stripe, type StripeOptions, type StripePipe } from '@striper/stripe'
+import { abort, type ByteDuplex, type BytePipe, logger, type MessagePipe } from '@striper/core'
+import { addressOf, isPipe, isPipeError, PipeError, type Secured, securedBy } from '@striper/core'
+import { readHello, type StripeOptions, type StripePipe } from '@striper/stripe'
 import { GreetedPipe } from './greeting.ts'
+import { decodeProof, type Proof } from './proof.ts'
+import { Admission, type EarlyDrop, sourceOf } from './pure/admission.ts'
+import { Sessions, type Verdict } from './sessions.ts'
 
 const log = logger('gather')
 
-/** How long the id of a session that is over is remembered, in ms, so that a late lane does not
- *  open it again. */
-const OVER_MS = 60_000
-const MOST_OVER = 10_000
-
-/** What is remembered of a session that is over. */
-interface Memory {
-  /** When it may be forgotten. */
-  readonly until: number
-  /** Whether all had arrived, both ways: its peer may not know yet. */
-  readonly finished: boolean
-}
+/** Ten times what OpenSSH has: a client of ours comes with 8 to 32 connections at once. */
+const EARLY_DROP: EarlyDrop = { begin: 100, percent: 30, full: 1000 }
 
 export interface GatherOptions {
-  /** What stands between a lane's bytes and its messages: `bytes => stack(bytes, frame())`. */
+  /** What stands between a lane's bytes and its messages: `bytes => stack(bytes, frame())`, or with
+   *  secrecy `bytes => stack(bytes, tlsServer({ keys }), frame())`. */
   layers: (bytes: BytePipe) => MessagePipe
-  /** A new session; whoever takes it owns it. */
-  onSession: (session: StripePipe) => void
+  /** A new session; whoever takes it owns it. `peer` is whom its lanes come from, where they have
+   *  secrecy. */
+  onSession: (session: StripePipe, peer: string | undefined) => void
+  /** Refuses each lane for which `layers` give no secrecy; default false. A lane that has it must
+   *  prove itself in any case. */
+  requireProof?: boolean
   /** How long a connection may take to say which session it is for, in ms; 10 s. */
   helloTimeoutMs?: number
   /** Sessions at once, at most; 1,000. */
   maxSessions?: number
   /** Lanes of one session at once, at most; 32. */
   maxLanes?: number
+  /** How many connections may be strangers; 100:30:1000. */
+  earlyDrop?: EarlyDrop
+  /** What each offence of a stranger adds to the time for which his address is refused, in ms; 5 s.
+   *  It counts above 15 s, and ends at 600 s. 0 behind a load balancer, where all have its address,
+   *  and where entries share one address with those whom they do not trust. */
+  penaltyMs?: number
+  /** A number from 0 to 1, for who is dropped; `Math.random`. */
+  random?: () => number
   /** What each session's stripe is made with. */
   stripe?: Omit<StripeOptions, 'role' | 'session' | 'lanes'>
 }
@@ -47,17 +54,20 @@ export function gather(options: GatherOptions): Gatherer {
 /** The listening end of trunks. Made by `gather`. */
 export class Gatherer {
   readonly #options: GatherOptions
-  readonly #sessions = new Map<string, StripePipe>()
-  readonly #over = new Map<string, Memory>() // by id; the oldest first
-  readonly #strangers = new Set<BytePipe>()
+  readonly #sessions: Sessions
+  readonly #admission: Admission
+  readonly #strangers = new Map<GreetedPipe, MessagePipe | undefined>() // with the lane, once made
 
   constructor(options: GatherOptions) {
+    const { earlyDrop = EARLY_DROP, penaltyMs = 5000 } = options
     this.#options = options
+    this.#admission = new Admission({ earlyDrop, penaltyMs })
+    this.#sessions = new Sessions(options)
   }
 
   /** The sessions that are not over. */
   get sessions(): readonly StripePipe[] {
-    return [...this.#sessions.values()]
+    return this.#sessions.all
   }
 
   /** Connections that have not said which session they are for. */
@@ -65,11 +75,25 @@ export class Gatherer {
     return this.#strangers.size
   }
 
+  /** Whom the lanes of a session come from; undefined where they have no secrecy. */
+  peerOf(session: StripePipe): string | undefined {
+    return this.#sessions.peerOf(session)
+  }
+
   /** Takes a connection, and owns it. One that is no lane is destroyed, with one line in the log */
   accept(connection: ByteDuplex): void {
-    const { helloTimeoutMs = 10_000 } = this.#options
+    const { helloTimeoutMs = 10_000, random = Math.random } = this.#options
+    const source = sourceOf(remoteOf(connection))
+    const now = performance.now()
+    const refusal = this.#admission.refusal(source, this.strangers, now, random())
+    if (refusal !== undefined) {
+      log('%s refused: %s', source, refusal)
+      connection.on('error', () => undefined) // of what is over already
+      abort(connection)
+      return
+    }
     const greeted = new GreetedPipe(connection)
-    this.#strangers.add(greeted)
+    this.#strangers.set(greeted, undefined)
     const timer = setTimeout(() => {
       const sentence = `no lane of a session in ${helloTimeoutMs} ms`
       greeted.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: greeted.label }))
@@ -78,81 +102,94 @@ export class Gatherer {
       clearTimeout(timer)
       this.#strangers.delete(greeted)
     }
+    let offended = false // a failure may be told twice: by the lane, and by what is below it
+    const offence = () => {
+      if (!offended) this.#admission.offence(source, performance.now())
+      offended = true
+    }
+    const failed = (error: Error) => {
+      log('%s', error.message)
+      if (this.#strangers.has(greeted) && isOffence(error)) offence()
+    }
     greeted.once('close', settled)
-    greeted.on('error', error => log('refused: %s', error.message))
+    greeted.on('error', failed)
     greeted.once('ready', () => {
       const lane = this.#options.layers(greeted)
-      lane.on('error', error => log('%s', error.message))
-      lane.once('data', (message: Buffer) => {
-        // Whoever is refused stays a stranger, and has until the time is up to go.
-        if (this.#admit(lane, greeted.session, message)) settled()
+      this.#strangers.set(greeted, lane)
+      // Its failure takes what is below with it, and tells nobody there why.
+      lane.on('error', failed)
+      this.#hear(lane, greeted, verdict => {
+        if (verdict === 'liar') offence()
+        if (verdict !== 'joined') return
+        settled()
+        greeted.admit()
       })
     })
   }
 
+  /** Aborts every session, and every stranger, whose lanes come from that peer, and says how many
+   *  sessions. To be called when a key has been deleted: what is open has been let in. */
+  revoke(peer: string): number {
+    for (const [greeted, lane] of this.#strangers) {
+      const secured = lane && securedBy(lane)
+      if (secured && !secured.pending && secured.peer === peer) greeted.destroy()
+    }
+    return this.#sessions.revoke(peer)
+  }
+
   /** Aborts every session, and every connection that has none. */
   destroy(): void {
-    for (const each of this.#strangers) each.destroy()
+    for (const each of [...this.#strangers.keys()]) each.destroy()
     for (const each of this.sessions) each.destroy()
   }
 
-  /** Whether the lane is of a session now. */
-  #admit(lane: MessagePipe, id: Buffer, message: Buffer): boolean {
-    try {
-      const hello = readHello(message)
-      if (!hello.session.equals(id)) {
-        throw new PipeError('ERR_PIPE_PROTOCOL', 'greeting and HELLO name two sessions')
-      }
-      const session = this.#sessions.get(key(id)) ?? (hello.mayOpen ? this.#open(id) : undefined)
-      if (session) this.#join(session, lane, hello)
-      else this.#refuse(lane, id, 'no such session')
-      return session !== undefined
-    } catch (error) {
-      lane.destroy(PipeError.from(error, lane.label))
-      return false
+  /** Waits for a lane's PROOF, where it has secrecy, and its HELLO. Whoever is refused stays a
+   *  stranger, and has until the time is up to go. */
+  #hear(lane: MessagePipe, { session: id }: GreetedPipe, judged: (verdict: Verdict) => void) {
+    const secured = securedBy(lane)
+    const hello = (proof?: { proof: Proof; lane: Secured }) => {
+      lane.once('data', (message: Buffer) => {
+        orDestroy(lane, () => {
+          const hello = readHello(message)
+          if (!hello.session.equals(id)) {
+            throw new PipeError('ERR_PIPE_PROTOCOL', 'greeting and HELLO name two sessions')
+          }
+          judged(this.#sessions.admit(lane, hello, proof))
+        })
+      })
     }
-  }
-
-  #join(session: StripePipe, lane: MessagePipe, hello: ReturnType<typeof readHello>): void {
-    const { maxLanes = 32 } = this.#options
-    if (session.lanes.length < maxLanes) session.adoptLane(lane, hello)
-    else lane.destroy(new PipeError('ERR_PIPE_LIMIT', `more than ${maxLanes} lanes`))
-  }
-
-  #open(id: Buffer): StripePipe | undefined {
-    const { onSession, maxSessions = 1000 } = this.#options
-    if (this.#sessions.size >= maxSessions || this.#wasOver(key(id))) return undefined
-    const session = stripe({ ...this.#options.stripe, role: 'accept', session: id })
-    session.on('error', error => log('%s', error.message))
-    this.#sessions.set(key(id), session)
-    session.once('close', () => {
-      this.#sessions.delete(key(id))
-      const finished = session.readableEnded && session.writableFinished
-      this.#remember(key(id), finished)
-    })
-    onSession(session)
-    return session
-  }
-
-  #refuse(lane: MessagePipe, id: Buffer, why: string): void {
-    log('%s: refused, %s', lane.label, why)
-    lane.resume() // to its end
-    lane.end(refusal(this.#wasOver(key(id)) && this.#over.get(key(id))!.finished))
-  }
-
-  #remember(id: string, finished: boolean): void {
-    this.#over.set(id, { until: performance.now() + OVER_MS, finished })
-    for (const [each, { until }] of this.#over) {
-      if (this.#over.size <= MOST_OVER && until > performance.now()) return
-      this.#over.delete(each)
+    if (secured) {
+      lane.once('data', (message: Buffer) => {
+        orDestroy(lane, () => hello({ proof: decodeProof(message), lane: secured }))
+      })
+    } else if (this.#options.requireProof) {
+      lane.destroy(new PipeError('ERR_PIPE_AUTH', 'a lane without secrecy', { label: lane.label }))
+    } else {
+      hello()
     }
-  }
-
-  #wasOver(id: string): boolean {
-    return (this.#over.get(id)?.until ?? 0) > performance.now()
   }
 }
 
-function key(id: Buffer): string {
-  return id.toString('hex')
+function orDestroy(lane: MessagePipe, act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    lane.destroy(PipeError.from(error, lane.label))
+  }
+}
+
+/** Whether a failure is a stranger's doing: a reset, an end or a silence may be the network's. */
+function isOffence(error: Error): boolean {
+  if (!isPipeError(error)) return false
+  return error.code === 'ERR_PIPE_AUTH' || error.code === 'ERR_PIPE_PROTOCOL'
+}
+
+function remoteOf(connection: ByteDuplex): string | undefined {
+  if (isPipe(connection)) return addressOf(connection)?.remote
+  const { remoteAddress: host, remotePort: port } = connection as {
+    remoteAddress?: unknown
+    remotePort?: unknown
+  }
+  if (typeof host !== 'string' || typeof port !== 'number') return undefined
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

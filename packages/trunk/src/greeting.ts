@@ -13,6 +13,10 @@ import { SESSION_ID_BYTES } from '@striper/stripe'
 const MAGIC = Buffer.from('STRIPER\x01', 'latin1')
 const GREETING_BYTES = MAGIC.length + SESSION_ID_BYTES
 
+/** What is read of a stranger, at most, and the chunk that crosses it, in bytes. A lane that is one
+ *  has said its HELLO long before. */
+export const STRANGER_BYTES = 64 * 1024
+
 /** The dialling end: says the greeting of a session, before anything else. */
 export function greet(session: Buffer): Layer {
   return below => new GreetingPipe(below, session)
@@ -36,11 +40,12 @@ class GreetingPipe extends WrapPipe<'bytes'> {
 
 /** The listening end: a pipe that opens when the greeting has been read, and carries what comes
  *  after it. Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is
- *  wrong. */
+ *  wrong. Until it is admitted, it reads no more than STRANGER_BYTES. */
 export class GreetedPipe extends WrapPipe<'bytes'> {
   readonly #queue = new ByteQueue()
   #opened: Done | undefined
   #session: Buffer | undefined
+  #allowance = STRANGER_BYTES
 
   constructor(below: ByteDuplex) {
     super(below, { kind: 'bytes', label: `greeted(${labelOf(below)})` })
@@ -62,11 +67,24 @@ export class GreetedPipe extends WrapPipe<'bytes'> {
     this.#finishOpening()
   }
 
+  /** It is no stranger any more: reads whatever comes. */
+  admit(): void {
+    this.#allowance = Infinity
+    this.lower.resume()
+  }
+
+  override _read(): void {
+    if (this.#allowance > 0) super._read()
+  }
+
   protected override receive(chunk: Buffer): void {
-    if (this.#session) {
-      super.receive(chunk)
-      return
-    }
+    this.#allowance -= chunk.length
+    if (this.#session) super.receive(chunk)
+    else this.#greet(chunk)
+    if (this.#allowance <= 0) this.lower.pause()
+  }
+
+  #greet(chunk: Buffer): void {
     const queue = this.#queue
     queue.push(chunk)
     const head = queue.peek(Math.min(queue.length, MAGIC.length))

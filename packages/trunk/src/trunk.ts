@@ -8,6 +8,7 @@ import { type Layer, logger, type MessagePipe } from '@striper/core'
 import { type LaneProperties, stripe, type StripeOptions } from '@striper/stripe'
 import type { StripePipe } from '@striper/stripe'
 import { greet } from './greeting.ts'
+import { Prover } from './proof.ts'
 
 const log = logger('trunk')
 
@@ -29,17 +30,18 @@ export interface TrunkOptions {
   /** A number from 0 to 1, for the pauses; `Math.random`. */
   random?: () => number
   /** What the stripe is made with. */
-  stripe?: Omit<StripeOptions, 'role' | 'lanes'>
+  stripe?: Omit<StripeOptions, 'role' | 'session' | 'lanes'>
 }
 
 /** A stripe whose lanes are dialled now, and again whenever they are lost, until it is done or
  *  destroyed. */
 export function trunk(options: TrunkOptions): StripePipe {
   if (options.lanes.length === 0) throw new RangeError('a trunk has at least one lane')
-  const pipe = stripe(options.stripe)
+  const prover = new Prover()
+  const pipe = stripe({ ...options.stripe, session: prover.session })
   const keepers = options.lanes.map(lane => {
     const { dial, ...properties } = typeof lane === 'function' ? { dial: lane } : lane
-    return new LaneKeeper(pipe, dial, properties, options)
+    return new LaneKeeper(pipe, prover, dial, properties, options)
   })
   pipe.once('close', () => {
     for (const keeper of keepers) keeper.stop()
@@ -50,6 +52,7 @@ export function trunk(options: TrunkOptions): StripePipe {
 /** Keeps one lane up. */
 class LaneKeeper {
   readonly #pipe: StripePipe
+  readonly #prover: Prover
   readonly #dial: DialLane
   readonly #properties: LaneProperties
   readonly #options: TrunkOptions
@@ -57,8 +60,15 @@ class LaneKeeper {
   #pauseMs = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(pipe: StripePipe, dial: DialLane, properties: LaneProperties, options: TrunkOptions) {
+  constructor(
+    pipe: StripePipe,
+    prover: Prover,
+    dial: DialLane,
+    properties: LaneProperties,
+    options: TrunkOptions,
+  ) {
     this.#pipe = pipe
+    this.#prover = prover
     this.#dial = dial
     this.#properties = properties
     this.#options = options
@@ -75,6 +85,7 @@ class LaneKeeper {
     const lane = this.#dial(greet(this.#pipe.session))
     lane.once('data', () => this.#worked())
     lane.once('close', () => this.#lost(lane))
+    this.#prover.prove(lane, this.#pipe)
     this.#pipe.addLane(lane, { ...this.#properties, budgetBytes: this.#budgetBytes })
   }
 

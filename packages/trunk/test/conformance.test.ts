@@ -1,10 +1,11 @@
 // The whole stack over lanes that are cut again and again, and dialled again, under the suite.
 
-import { type BytePipe, type Pipe, ready, stack } from '@striper/core'
+import { type BytePipe, type Layer, type Pipe, ready, stack } from '@striper/core'
 import { frame } from '@striper/frame'
 import { reassemble } from '@striper/reassemble'
 import { connect, listen } from '@striper/tcp'
 import { conformance, cut, rng } from '@striper/testkit'
+import { newSecret, tlsClient, tlsServer } from '@striper/tls'
 import { trunk } from '@striper/trunk'
 import { listening } from './scene.ts'
 
@@ -23,16 +24,33 @@ conformance(
   { outlivesBelow: true },
 )
 
+conformance(
+  'reassemble over a trunk of 4 lanes with secrecy',
+  async () => {
+    const key = newSecret()
+    const secrecy = { near: tlsClient({ key }), far: tlsServer({ keys: key }) }
+    const [near, far] = await trunked(() => Infinity, secrecy)
+    return [reassemble(window)(near), reassemble(window)(far)]
+  },
+  { outlivesBelow: true },
+)
+
+const none: Layer = bytes => bytes as BytePipe
+
 /** A trunk over TCP to a gatherer, each of whose lanes is cut after so many bytes; and its
  *  session. */
-async function trunked(cutAfter: (lane: number) => number) {
-  const { gatherer, far } = listening({ stripe: window })
+async function trunked(
+  cutAfter: (lane: number) => number,
+  secrecy: { near: Layer; far: Layer } = { near: none, far: none },
+) {
+  const layers = (bytes: BytePipe) => stack(bytes, secrecy.far, frame())
+  const { gatherer, far } = listening({ layers, stripe: window })
   const server = await listen({ host: '127.0.0.1', port: 0 }, pipe => gatherer.accept(pipe))
   const lanes = [0, 1, 2, 3].map(lane => (greet: (below: BytePipe) => BytePipe) => {
     const afterBytes = cutAfter(lane)
     const socket: BytePipe = connect({ host: '127.0.0.1', port: server.port })
     const bytes = afterBytes === Infinity ? socket : cut({ afterBytes })(socket)
-    return stack(bytes, greet, frame())
+    return stack(bytes, greet, secrecy.near, frame())
   })
   const random = rng(78)
   const near = trunk({ lanes, firstPauseMs: 20, random: () => random.next(), stripe: window })

@@ -38,6 +38,8 @@ export interface SceneOptions {
   weather?: Weather
   trunk?: Partial<TrunkOptions>
   gather?: Partial<GatherOptions>
+  /** What gives the lanes secrecy, at each end. */
+  secrecy?: { near: Layer; far: Layer }
 }
 
 export const framed = (bytes: BytePipe): MessagePipe => stack(bytes, frame())
@@ -53,8 +55,9 @@ export function listening(options: Partial<GatherOptions> = {}) {
 
 /** A trunk and the gatherer that it dials. It re-dials in the next turn, unless told otherwise. */
 export function joined(options: SceneOptions = {}): Scene {
-  const { lanes = 2, weather } = options
-  const { gatherer, far } = listening(options.gather)
+  const { lanes = 2, weather, secrecy = { near: fair, far: fair } } = options
+  const layers = (bytes: BytePipe) => stack(bytes, secrecy.far, frame())
+  const { gatherer, far } = listening({ layers, ...options.gather })
   const dials = Array.from({ length: lanes }, () => 0)
   const near = trunk({
     lanes: dials.map((_, lane) => greet => {
@@ -62,7 +65,7 @@ export function joined(options: SceneOptions = {}): Scene {
       dials[lane]!++
       const [left, right] = memoryPair()
       gatherer.accept((fault.far ?? fair)(right))
-      return stack(left, fault.near ?? fair, greet, frame())
+      return stack(left, fault.near ?? fair, greet, secrecy.near, frame())
     }),
     random: () => 0,
     ...options.trunk,
