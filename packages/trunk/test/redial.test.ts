@@ -71,18 +71,35 @@ describe('pauses between dials', () => {
     pipe.destroy()
   })
 
-  test('a lane that worked makes the next pause short again', async () => {
-    const { pipe, times, fail, welcome } = dialled({ firstPauseMs: 100 })
-    for (let i = 0; i < 3; i++) {
+  test('a lane that was heard and dropped at once makes the next pause no shorter', async () => {
+    const { pipe, times, fail, welcome } = dialled({ firstPauseMs: 100, longestPauseMs: 1000 })
+    for (let i = 0; i < 6; i++) {
+      await welcome()
       await fail()
       await vi.advanceTimersByTimeAsync(1000)
     }
-    await welcome()
-    await fail()
-    await vi.advanceTimersByTimeAsync(1000)
-    expect(times.map((time, i) => time - 1000 * Math.max(i - 1, 0))).toEqual([
-      0, 100, 200, 400, 100,
+    expect(times.slice(1).map((time, i) => time - 1000 * i)).toEqual([
+      100, 200, 400, 800, 1000, 1000,
     ])
+    pipe.destroy()
+  })
+
+  test('each second that a lane lived halves the next pause, down to the first', async () => {
+    const { pipe, times, fail, welcome } = dialled({ firstPauseMs: 100, longestPauseMs: 1600 })
+    for (let i = 0; i < 6; i++) {
+      await fail()
+      await vi.advanceTimersByTimeAsync(2000)
+    }
+    const pauses: number[] = []
+    for (const life of [2000, 2000, 4000, 9000]) {
+      await welcome()
+      await vi.advanceTimersByTimeAsync(life)
+      const lost = performance.now()
+      await fail()
+      await vi.advanceTimersByTimeAsync(2000)
+      pauses.push(times.at(-1)! - lost)
+    }
+    expect(pauses).toEqual([400, 200, 100, 100])
     pipe.destroy()
   })
 
