@@ -60,12 +60,14 @@ export interface KeeperInit {
   readonly rate: DialRate
   readonly random: () => number
   readonly dialTimeoutMs: number
+  /** Told of each new state. */
+  readonly changed: (wanted: WantedLane) => void
 }
 
 export class LaneKeeper {
   readonly #init: KeeperInit
   readonly #own = new LaneBudget() // where it is given none to share
-  readonly #wake = () => this.#dialAgain()
+  readonly #wake = () => void this.#dialAgain()
   #wish: LaneWish
   #state: WantedState = 'absent'
   #why = ''
@@ -76,12 +78,15 @@ export class LaneKeeper {
   #heardAt: number | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** It dials at once, where it can; what the first dial throws is thrown here. */
+  /** What the first dial threw, if it did; it is dialled again all the same. */
+  readonly thrown: unknown
+
+  /** It dials at once, where it can. */
   constructor(init: KeeperInit, wish: LaneWish) {
     this.#init = init
     this.#wish = wish
     if (wish.budgetBytes !== undefined) this.#own.bytes = wish.budgetBytes
-    if (wish.absent === undefined) this.#dial()
+    if (wish.absent === undefined) this.thrown = this.#dialAgain()
     else this.#become('absent', wish.absent)
   }
 
@@ -113,10 +118,16 @@ export class LaneKeeper {
       if (this.#state !== 'absent') this.#letGo(lane => lane.destroy())
       this.#become('absent', wish.absent)
     } else if (this.#state === 'absent' || (this.#state === 'spent' && exchanged)) {
-      this.#dialAgain()
+      this.#wake()
     } else if (this.#lane) {
       this.#init.pipe.setLane(this.#lane, this.#preferences)
     }
+  }
+
+  /** If it waits, it does so for no longer than after a first failure. */
+  hurry(): void {
+    const { backoff, random } = this.#init
+    if (this.#state === 'waiting') this.#pause(random() * backoff.firstMs)
   }
 
   /** It is wanted no more; what is under way on it arrives. */
@@ -140,20 +151,24 @@ export class LaneKeeper {
   }
 
   #become(state: WantedState, why: string): void {
-    if (state !== this.#state || state === 'dialling') this.#since = performance.now()
+    const news = state !== this.#state || why !== this.#why || state === 'waiting'
+    if (state !== this.#state) this.#since = performance.now()
     this.#state = state
     this.#why = why
+    if (news) this.#init.changed(this.wanted)
   }
 
-  /** For a timer, or for somebody else's call: a dial that throws is a dial that failed. */
-  #dialAgain(): void {
-    if (this.#init.pipe.destroyed) return
+  /** A dial that throws is a dial that failed. What it threw. */
+  #dialAgain(): unknown {
+    if (this.#init.pipe.destroyed) return undefined
     this.#budget.forget(this.#wake)
     try {
       this.#dial()
     } catch (error) {
       this.#wait(0, `cannot be dialled: ${wordsFor(error)}`)
+      return error
     }
+    return undefined
   }
 
   #dial(): void {
@@ -161,7 +176,6 @@ export class LaneKeeper {
     const { pipe, dialTimeoutMs } = this.#init
     this.#attempts++
     const lane = this.#wish.dial(greet(pipe.session))
-    this.#become('dialling', 'dialling')
     this.#heardAt = undefined
     const spender: Spender = {
       get spentBytes() {
@@ -185,6 +199,7 @@ export class LaneKeeper {
       budget.leave(spender)
       this.#lost(lane)
     })
+    this.#become('dialling', 'dialling')
     this.#timer = setTimeout(() => {
       const sentence = `no answer in ${dialTimeoutMs} ms`
       lane.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: lane.label }))
@@ -210,20 +225,26 @@ export class LaneKeeper {
     this.#wait(livedMs, whyLost(lane, heard))
   }
 
-  /** Until the next dial: its own pause first, then for its turn among all. */
+  /** Until the next dial. */
   #wait(livedMs: number, why: string): void {
-    const { pipe, key, backoff, rate, random } = this.#init
+    const { pipe, key, backoff, random } = this.#init
     const pauseMs = backoff.lost(livedMs, random())
     log('%s: %s: %s, dialled again in %d ms', pipe.label, key, why, pauseMs)
+    this.#pause(pauseMs)
     this.#become('waiting', why)
-    this.#after(pauseMs, () => {
-      const turnMs = rate.take(performance.now())
+  }
+
+  /** Its own pause first, then for its turn among all. */
+  #pause(ms: number): void {
+    this.#after(ms, () => {
+      const turnMs = this.#init.rate.take(performance.now())
       if (turnMs > 0) this.#after(turnMs, this.#wake)
-      else this.#dialAgain()
+      else this.#wake()
     })
   }
 
   #after(ms: number, then: () => void): void {
+    clearTimeout(this.#timer)
     this.#dialAt = performance.now() + ms
     this.#timer = setTimeout(then, ms)
   }

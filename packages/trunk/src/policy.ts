@@ -97,8 +97,9 @@ export class LanePolicy implements LaneSource {
     this.change({ from, to })
   }
 
-  /** Wants other places or servers from now on; lanes of those that stay are left alone. Throws as
-   *  `lanePolicy` does, and then changes nothing. */
+  /** Wants other places or servers from now on; lanes of those that stay are left alone, also where
+   *  they go to a server that is no more wanted, until they are lost. Throws as `lanePolicy` does,
+   *  and then changes nothing. */
   change({ from, to }: LanePolicyChange): void {
     const places = from && checkedPlaces(from)
     const servers = to && this.#checkedServers(to)
@@ -125,8 +126,11 @@ export class LanePolicy implements LaneSource {
   }
 
   #go(): void {
+    const before = addressesOf(this.#interfaces)
     this.#look()
     this.#updateAll()
+    if (addressesOf(this.#interfaces) === before) return
+    for (const { trunk } of this.#followers) trunk.hurry() // what was out of reach may not be now
   }
 
   /** Looks at the machine, and asks for names whose time has come; now and from now on, as long as
@@ -157,7 +161,8 @@ export class LanePolicy implements LaneSource {
       try {
         this.#update(follower)
       } catch (error) {
-        follower.trunk.destroy(error as Error) // a mistake, of whoever wrote the dial function
+        // The dial function threw; `wanted` says so, and the lane is dialled again.
+        log('%s: %s', follower.trunk.label, wordsFor(error))
       }
     }
   }
@@ -225,6 +230,14 @@ export class LanePolicy implements LaneSource {
       return { host, port, addresses, why: `resolving ${host}`, askedAt, asking: false }
     })
   }
+}
+
+function addressesOf(interfaces: Interfaces): string {
+  const lists = Object.entries(interfaces).map(([name, addresses]) => [
+    name,
+    addresses?.map(({ address }) => address),
+  ])
+  return JSON.stringify(lists)
 }
 
 const SYSTEM: PolicySource = {

@@ -71,7 +71,8 @@ export function trunk(options: TrunkOptions): TrunkPipe {
   return pipe
 }
 
-/** A stripe that keeps its lanes up. Made by `trunk`. */
+/** A stripe that keeps its lanes up. It emits `wanted`, with a WantedLane, for each of them that is
+ *  dialled, up, waiting and so on. Made by `trunk`. */
 export class TrunkPipe extends StripePipe {
   readonly #options: ReturnType<typeof checked>
   readonly #keepers = new Map<string, LaneKeeper>()
@@ -94,7 +95,8 @@ export class TrunkPipe extends StripePipe {
    * connection, and has the new properties at once; one that is new is dialled; one that is missing
    * is let go when what is under way on it has arrived. With none at all the session fails after
    * its `noLaneTimeoutMs`. Throws a RangeError where two lanes have one key, or a property is out
-   * of range, and what the first dial of a lane throws. Does nothing on a trunk that is over.
+   * of range, and then changes nothing. What the first dial of a lane throws is thrown when all
+   * that is done. Does nothing on a trunk that is over.
    */
   setLanes(lanes: readonly TrunkLane[]): void {
     if (this.destroyed) return
@@ -104,20 +106,39 @@ export class TrunkPipe extends StripePipe {
       this.#keepers.delete(key)
       keeper.remove()
     }
+    const thrown: unknown[] = []
     for (const [key, wish] of wishes) {
       const keeper = this.#keepers.get(key)
-      if (keeper) keeper.change(wish)
-      else this.#keepers.set(key, this.#keep(key, wish))
+      if (keeper) {
+        keeper.change(wish)
+        continue
+      }
+      const newcomer = this.#keep(key, wish)
+      this.#keepers.set(key, newcomer)
+      if (newcomer.thrown !== undefined) thrown.push(newcomer.thrown)
     }
+    if (thrown.length > 0) throw thrown[0]
+  }
+
+  /** Dials the lanes that wait within the first pause: something has changed for the better. It
+   *  does so by itself when a lane is up after none was. */
+  hurry(): void {
+    for (const keeper of this.#keepers.values()) keeper.hurry()
   }
 
   #keep(key: string, wish: LaneWish): LaneKeeper {
     const { firstPauseMs, longestPauseMs, dialTimeoutMs, random } = this.#options
     const backoff = new Backoff(firstPauseMs, longestPauseMs)
-    const init = { key, pipe: this, backoff, rate: everybody, random, dialTimeoutMs }
+    const changed = (wanted: WantedLane) => {
+      this.emit('wanted', wanted)
+      if (wanted.state === 'up' && this.wanted.filter(isUp).length === 1) this.hurry()
+    }
+    const init = { key, pipe: this, backoff, rate: everybody, random, dialTimeoutMs, changed }
     return new LaneKeeper(init, wish)
   }
 }
+
+const isUp = ({ state }: WantedLane) => state === 'up'
 
 /** Options with every default in its place; throws a RangeError for one out of range. */
 function checked(options: TrunkOptions) {

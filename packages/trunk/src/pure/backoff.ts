@@ -14,12 +14,13 @@ const HALVING_MS = 1000
 
 /** The pauses of one lane. */
 export class Backoff {
-  readonly #firstMs: number
+  /** The first pause, at most, in ms. */
+  readonly firstMs: number
   readonly #longestMs: number
   #doublings = 0
 
   constructor(firstMs: number, longestMs: number) {
-    this.#firstMs = firstMs
+    this.firstMs = firstMs
     this.#longestMs = longestMs
   }
 
@@ -27,7 +28,7 @@ export class Backoff {
    *  before the next dial, in ms. */
   lost(livedMs: number, chance: number): number {
     this.#doublings = Math.max(0, this.#doublings - livedMs / HALVING_MS)
-    const mostMs = Math.min(this.#firstMs * 2 ** this.#doublings, this.#longestMs)
+    const mostMs = Math.min(this.firstMs * 2 ** this.#doublings, this.#longestMs)
     if (mostMs < this.#longestMs) this.#doublings++
     return mostMs * chance
   }

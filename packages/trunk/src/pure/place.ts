@@ -106,7 +106,8 @@ function parseFrom(written: string, text: string): string {
   if (/^(?:[\d.]+|\[.*\]):\d+$/.test(from)) {
     throw wrong(text, 'has a port: the system chooses it, write the address alone')
   }
-  if (/^fe[89ab][0-9a-f]:.*%/i.test(from)) throw wrong(text, 'a link-local address reaches no server')
+  if (/^fe[89ab][0-9a-f]:.*%/i.test(from))
+    throw wrong(text, 'a link-local address reaches no server')
   // An interface may be called eth0.100 or eth0:1, but hardly 10.0.0 or fd00::x.
   if (bracketed !== undefined || /^[\d.]+$|:.*:/.test(from)) {
     throw wrong(text, `'${from}' is not an IP address`)

@@ -75,7 +75,7 @@ export function wantedLanes(
 export function stillThere(place: LanePlace, way: LaneWay, interfaces: Interfaces): boolean {
   if (way.localAddress === undefined) return true
   if (isAddress(place.from)) return isHere(way.localAddress, interfaces)
-  return interfaces[place.from]?.some(({ address }) => address === way.localAddress) ?? false
+  return named(place.from, interfaces)?.some(({ address }) => address === way.localAddress) ?? false
 }
 
 /** The local addresses of a place, '' for the system's choice; or why there are none. */
@@ -85,11 +85,13 @@ function localsOf({ from }: LanePlace, interfaces: Interfaces): string[] | strin
   if (isAddress(from)) {
     return isHere(from, interfaces) ? [from] : 'no such address now'
   }
-  const addresses = interfaces[from]
+  const addresses = named(from, interfaces)
   if (addresses === undefined) return 'no such interface now'
   const usable = addresses.map(each => each.address).filter(address => !isLinkLocal(address))
   // The first of each family: an interface may have a dozen of IPv6, all over the same network.
-  const firsts = ['v4', 'v6'].flatMap(family => usable.find(each => familyOf(each) === family) ?? [])
+  const firsts = ['v4', 'v6'].flatMap(
+    family => usable.find(each => familyOf(each) === family) ?? [],
+  )
   return firsts.length > 0 ? firsts : 'no usable address on it now'
 }
 
@@ -115,6 +117,11 @@ function whyNone(ways: readonly LaneWay[], servers: readonly ServerNow[]): strin
   if (ways.length > 0) return undefined
   const unknown = servers.find(server => server.addresses.length === 0)
   return unknown?.why ?? 'no server has an address of its family'
+}
+
+/** The addresses of the interface of a name, which somebody typed. */
+function named(name: string, interfaces: Interfaces): readonly LocalAddress[] | undefined {
+  return Object.hasOwn(interfaces, name) ? interfaces[name] : undefined
 }
 
 /** Whether the machine has an address. All of 127/8 is its own, and only one of it is listed. */
