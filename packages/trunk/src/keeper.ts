@@ -127,7 +127,9 @@ export class LaneKeeper {
   /** If it waits, it does so for no longer than after a first failure. */
   hurry(): void {
     const { backoff, random } = this.#init
-    if (this.#state === 'waiting') this.#pause(random() * backoff.firstMs)
+    const pauseMs = random() * backoff.firstMs
+    const sooner = performance.now() + pauseMs < this.#dialAt
+    if (this.#state === 'waiting' && sooner) this.#pause(pauseMs)
   }
 
   /** It is wanted no more; what is under way on it arrives. */
