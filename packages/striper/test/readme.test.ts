@@ -1,5 +1,5 @@
-// The code in README.md, docs/writing-a-pipe.md and docs/striping.md does what they say: each block
-// is taken out and run, with the real packages.
+// The code in README.md, docs/writing-a-pipe.md, docs/striping.md and docs/lanes.md does what they
+// say: each block is taken out and run, with the real packages.
 
 import * as events from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -93,6 +93,28 @@ test('the schedule of docs/striping.md chooses as it is said to, and serves a st
   const [schedule = ''] = blocksOf('docs/striping.md')
   const { printed } = await run(`${schedule}\nawait new Promise(done => near.on('close', done))`)
   expect(printed).toEqual(['lane 1', 'Hello by the nearest lane'])
+})
+
+test('the policy of docs/lanes.md keeps lanes up, and says what becomes of each', async () => {
+  const gatherer = striper.gather({
+    layers: bytes => striper.stack(bytes, striper.frame()),
+    onSession: session => session.resume(),
+  })
+  const server = await listen(local(0), connection => gatherer.accept(connection))
+  const [policy = ''] = blocksOf('docs/lanes.md')
+  const code = policy
+    .replace("'eth0*2', 'wwan0,", "'127.0.0.1*2', 'none0,")
+    .replace("host: 'exit.example', port: 7000", `host: '127.0.0.1', port: ${server.port}`)
+  const { printed, returned } = await run(`${code}
+    while (session.lanes.length < 2 || session.wanted.filter(lane => lane.state === 'up').length < 2)
+      await new Promise(done => session.once('wanted', done))
+    return session`)
+  const session = returned as striper.TrunkPipe
+  expect(printed.sort()).toEqual(['127.0.0.1#1: up', '127.0.0.1#2: up'])
+  expect(session.wanted[2]).toMatchObject({ key: 'none0#1', why: 'no such interface now' })
+  session.on('error', () => undefined).destroy()
+  await new Promise(resolve => session.once('close', resolve))
+  await server.close()
 })
 
 // Declares the suite of the document, and its tests, as tests of this file.

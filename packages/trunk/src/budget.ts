@@ -8,7 +8,8 @@
 // shared anew, until nothing is. So no lane has to be watched, and together they do not spend more
 // than there is, but for headers and what is under way.
 
-/** The least that a lane is given, in bytes, so that the last of a budget is not shared for ever. */
+/** The least that a lane is given, in bytes, so that the last of a budget is not shared for
+ *  ever. */
 const LEAST_SHARE_BYTES = 64 * 1024
 
 /** A lane that spends. */

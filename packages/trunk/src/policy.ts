@@ -21,7 +21,7 @@ import { wordsFor } from './words.ts'
 const log = logger('policy')
 
 const DEFAULT_PLACES: readonly LanePlace[] = [{ from: '', count: 4 }]
-/** A name is asked for again when no lane reaches it, or it has no address, but no sooner; in ms. */
+/** A name that no lane reaches, or that has no address, is asked for again, but no sooner; in ms. */
 const RETRY_MS = 5000
 
 /** A server to dial: a name or an IP address, and a port. */
@@ -81,7 +81,8 @@ export class LanePolicy implements LaneSource {
   readonly #pollMs: number
   readonly #resolveMs: number
   readonly #source: PolicySource
-  readonly #budgets = new Map<string, LaneBudget>() // by place; kept, or removing one would refill it
+  /** By place, one for each that was ever named: taking a place away must not refill its budget. */
+  readonly #budgets = new Map<string, LaneBudget>()
   readonly #followers = new Set<Follower>()
   #places: readonly LanePlace[] = []
   #servers: readonly Server[] = []

@@ -225,7 +225,7 @@ describe('a network that is down for everybody', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a client whose server is down for a minute dials each lane 12 times, at most', async () => {
+  test('a lane whose server is down for a minute is dialled 12 times at most, on average', async () => {
     const chance = rng(14)
     const scenes = Array.from({ length: 100 }, () => {
       let dials = 0
