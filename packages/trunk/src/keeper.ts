@@ -113,9 +113,10 @@ export class LaneKeeper {
     const exchanged = (wish.budget ?? this.#own) !== this.#budget
     if (exchanged) this.#budget.forget(this.#wake)
     this.#wish = wish
+    const vanished = wish.absent !== undefined && this.#state !== 'absent'
+    if (vanished) this.#letGo(lane => lane.destroy()) // first: a raised budget would dial it
     if (wish.budget === undefined) this.#own.bytes = wish.budgetBytes ?? Infinity
     if (wish.absent !== undefined) {
-      if (this.#state !== 'absent') this.#letGo(lane => lane.destroy())
       this.#become('absent', wish.absent)
     } else if (this.#state === 'absent' || (this.#state === 'spent' && exchanged)) {
       this.#wake()
@@ -201,11 +202,11 @@ export class LaneKeeper {
       budget.leave(spender)
       this.#lost(lane)
     })
-    this.#become('dialling', 'dialling')
     this.#timer = setTimeout(() => {
       const sentence = `no answer in ${dialTimeoutMs} ms`
       lane.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: lane.label }))
     }, dialTimeoutMs)
+    this.#become('dialling', 'dialling')
   }
 
   /** The far end took the lane. */
@@ -252,8 +253,8 @@ export class LaneKeeper {
   }
 
   #spent(): void {
-    this.#become('spent', 'over budget')
     this.#budget.await(this.#wake)
+    this.#become('spent', 'over budget')
   }
 
   /** Does without its connection from now on, and without a timer. */

@@ -21,7 +21,7 @@ import { wordsFor } from './words.ts'
 const log = logger('policy')
 
 const DEFAULT_PLACES: readonly LanePlace[] = [{ from: '', count: 4 }]
-/** A name that no lane reaches, or that has no address, is asked for again, but no sooner; in ms. */
+/** A name that no lane reaches, or that has no address, is asked for again no sooner; in ms. */
 const RETRY_MS = 5000
 
 /** A server to dial: a name or an IP address, and a port. */

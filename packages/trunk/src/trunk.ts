@@ -130,7 +130,10 @@ export class TrunkPipe extends StripePipe {
     const { firstPauseMs, longestPauseMs, dialTimeoutMs, random } = this.#options
     const backoff = new Backoff(firstPauseMs, longestPauseMs)
     const changed = (wanted: WantedLane) => {
-      this.emit('wanted', wanted)
+      // Not in this call: who hears it may well call setLanes().
+      queueMicrotask(() => {
+        if (!this.destroyed) this.emit('wanted', wanted)
+      })
       if (wanted.state === 'up' && this.wanted.filter(isUp).length === 1) this.hurry()
     }
     const init = { key, pipe: this, backoff, rate: everybody, random, dialTimeoutMs, changed }

@@ -1,7 +1,8 @@
 // setLanes and `wanted`: the lanes that a trunk is told to keep up, in virtual time.
 
 import { memoryPair } from '@striper/core'
-import { LaneBudget, trunk, type TrunkLane, type TrunkOptions } from '@striper/trunk'
+import { LaneBudget, trunk } from '@striper/trunk'
+import type { TrunkLane, TrunkOptions, WantedLane } from '@striper/trunk'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Exchange, fakeTime, pass, settle, told } from './virtual.ts'
 
@@ -238,6 +239,32 @@ describe('the list of lanes may change', () => {
     expect(first.destroyed).toBe(true)
     expect(exchange.dials.length).toBe(1)
     pipe.setLanes([{ key: 'a', dial }])
+    expect(told(pipe)).toEqual(['a dialling'])
+    pipe.destroy()
+  })
+
+  test('who hears of a lane may change the list at once', async () => {
+    const { exchange, pipe, dial } = scene(({ dial }) => [{ key: 'a', dial }])
+    const heard: string[] = []
+    pipe.on('wanted', ({ key, why }: WantedLane) => {
+      heard.push(`${key} ${why}`)
+      pipe.setLanes([{ key: 'b', dial }])
+    })
+    await exchange.welcome(pipe)
+    await pass(20)
+    expect(heard).toEqual(['a dialling', 'b dialling'])
+    expect(exchange.dials.length).toBe(2)
+    pipe.destroy()
+  })
+
+  test('one that is absent is not dialled because its budget is raised', async () => {
+    const { exchange, pipe, dial } = scene(({ dial }) => [{ key: 'a', dial, budgetBytes: 0 }])
+    expect(told(pipe)).toEqual(['a over budget'])
+    pipe.setLanes([{ key: 'a', dial, budgetBytes: 1000, absent: 'unplugged' }])
+    pipe.setLanes([{ key: 'a', dial, budgetBytes: 2000, absent: 'unplugged' }])
+    await settle()
+    expect([told(pipe), exchange.dials.length]).toEqual([['a unplugged'], 0])
+    pipe.setLanes([{ key: 'a', dial, budgetBytes: 2000 }])
     expect(told(pipe)).toEqual(['a dialling'])
     pipe.destroy()
   })
