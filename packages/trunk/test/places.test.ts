@@ -5,7 +5,7 @@ import { addressOf, type MessagePipe, stack } from '@striper/core'
 import { frame } from '@striper/frame'
 import { reassemble } from '@striper/reassemble'
 import { connect, listen } from '@striper/tcp'
-import { rng } from '@striper/testkit'
+import { cut, rng } from '@striper/testkit'
 import {
   type DialWay,
   LaneBudget,
@@ -17,7 +17,7 @@ import {
   type WantedLane,
 } from '@striper/trunk'
 import { describe, expect, test } from 'vitest'
-import { closed, converse, joined, listening, text } from './scene.ts'
+import { closed, converse, exchange, joined, listening, text } from './scene.ts'
 
 const MIB = 1024 * 1024
 const places = (...texts: string[]) => texts.map(each => parsePlace(each))
@@ -180,6 +180,16 @@ test('a budget that lanes share is spent by the bytes that went, and no more is 
   // What was under way, and headers, come on top.
   expect(budget.spentBytes).toBeLessThan(600_000 * 1.2 + 4 * 65_536)
   expect(dials[0]).toBeLessThan(20)
+})
+
+test('lanes that are gone have no share: the next may spend all that is left', async () => {
+  const scene = joined({
+    lanes: 1,
+    properties: () => ({ budgetBytes: 5_000_000 }),
+    weather: (_, dial) => (dial < 20 ? { near: cut({ afterBytes: 10_000 }) } : {}),
+  })
+  await exchange(scene, 1_000_000)
+  expect(scene.dials).toEqual([21])
 })
 
 /** Two lanes that share a budget, and a third without one. */
