@@ -1,6 +1,7 @@
 // @striper/stripe: many lanes as one parcel pipe. Read stripe.ts first, then pure/core.ts.
 
-export { stripe, type StripePipe } from './stripe.ts'
+export { stripe, StripePipe } from './stripe.ts'
+export { checkedProperties } from './options.ts'
 export type { LaneProperties, LaneStats, StripeOptions } from './options.ts'
 export type { Totals as StripeStats } from './pure/output.ts'
 export { LANE_MESSAGE_BYTES, readHello, refusal } from './lanes.ts'

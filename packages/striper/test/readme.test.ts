@@ -1,5 +1,5 @@
-// The code in README.md and in docs (writing-a-pipe, striping, security) does what they say: each
-// block is taken out and run, with the real packages.
+// The code in README.md and in docs (writing-a-pipe, striping, security, lanes) does what they say:
+// each block is taken out and run, with the real packages.
 
 import * as events from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -117,6 +117,29 @@ test('the schedule of docs/striping.md chooses as it is said to, and serves a st
   const [schedule = ''] = blocksOf('docs/striping.md')
   const { printed } = await run(`${schedule}\nawait new Promise(done => near.on('close', done))`)
   expect(printed).toEqual(['lane 1', 'Hello by the nearest lane'])
+})
+
+test('the policy of docs/lanes.md keeps lanes up, and says what becomes of each', async () => {
+  const gatherer = striper.gather({
+    layers: bytes => striper.stack(bytes, striper.frame()),
+    onSession: session => session.resume(),
+  })
+  const server = await listen(local(0), connection => gatherer.accept(connection))
+  const [policy = ''] = blocksOf('docs/lanes.md')
+  const code = policy
+    .replace("'eth0*2', 'wwan0,", "'127.0.0.1*2', 'none0,")
+    .replace("host: 'exit.example', port: 7000", `host: '127.0.0.1', port: ${server.port}`)
+  const { printed, returned } = await run(`${code}
+    while (session.lanes.length < 2 || session.wanted.filter(lane => lane.state === 'up').length < 2)
+      await new Promise(done => session.once('wanted', done))
+    return session`)
+  const session = returned as striper.TrunkPipe
+  const lane = (number: number) => [`127.0.0.1#${number}: dialling`, `127.0.0.1#${number}: up`]
+  const none = 'none0#1: no such interface now'
+  expect(printed.sort()).toEqual([...lane(1), ...lane(2), none])
+  session.on('error', () => undefined).destroy()
+  await new Promise(resolve => session.once('close', resolve))
+  await server.close()
 })
 
 // Declares the suite of the document, and its tests, as tests of this file.

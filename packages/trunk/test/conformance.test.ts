@@ -53,7 +53,13 @@ async function trunked(
     return stack(bytes, greet, secrecy.near, frame())
   })
   const random = rng(78)
-  const near = trunk({ lanes, firstPauseMs: 20, random: () => random.next(), stripe: window })
+  const near = trunk({
+    lanes,
+    firstPauseMs: 20,
+    longestPauseMs: 40,
+    random: () => random.next(),
+    stripe: window,
+  })
   near.once('close', () => void server.close())
   const pair = await Promise.all([ready(near), far.then(ready)])
   return pair satisfies Pipe[]

@@ -1,9 +1,10 @@
-import { memoryPair, type MessagePipe } from '@striper/core'
+import { isPipeError, memoryPair, type MessagePipe } from '@striper/core'
+import { reassemble } from '@striper/reassemble'
 import { trunk, type TrunkOptions } from '@striper/trunk'
 import { cut, rng } from '@striper/testkit'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import * as wire from '../../stripe/src/pure/wire.ts'
-import { closed, exchange, joined } from './scene.ts'
+import { closed, exchange, joined, text } from './scene.ts'
 
 describe('pauses between dials', () => {
   beforeEach(() => {
@@ -71,18 +72,35 @@ describe('pauses between dials', () => {
     pipe.destroy()
   })
 
-  test('a lane that worked makes the next pause short again', async () => {
-    const { pipe, times, fail, welcome } = dialled({ firstPauseMs: 100 })
-    for (let i = 0; i < 3; i++) {
+  test('a lane that was heard and dropped at once makes the next pause no shorter', async () => {
+    const { pipe, times, fail, welcome } = dialled({ firstPauseMs: 100, longestPauseMs: 1000 })
+    for (let i = 0; i < 6; i++) {
+      await welcome()
       await fail()
       await vi.advanceTimersByTimeAsync(1000)
     }
-    await welcome()
-    await fail()
-    await vi.advanceTimersByTimeAsync(1000)
-    expect(times.map((time, i) => time - 1000 * Math.max(i - 1, 0))).toEqual([
-      0, 100, 200, 400, 100,
+    expect(times.slice(1).map((time, i) => time - 1000 * i)).toEqual([
+      100, 200, 400, 800, 1000, 1000,
     ])
+    pipe.destroy()
+  })
+
+  test('each second that a lane lived halves the next pause, down to the first', async () => {
+    const { pipe, times, fail, welcome } = dialled({ firstPauseMs: 100, longestPauseMs: 1600 })
+    for (let i = 0; i < 6; i++) {
+      await fail()
+      await vi.advanceTimersByTimeAsync(2000)
+    }
+    const pauses: number[] = []
+    for (const life of [2000, 2000, 4000, 9000]) {
+      await welcome()
+      await vi.advanceTimersByTimeAsync(life)
+      const lost = performance.now()
+      await fail()
+      await vi.advanceTimersByTimeAsync(2000)
+      pauses.push(times.at(-1)! - lost)
+    }
+    expect(pauses).toEqual([400, 200, 100, 100])
     pipe.destroy()
   })
 
@@ -141,6 +159,96 @@ test('a session outlives the loss of all its lanes at once', async () => {
   })
   await exchange(scene, 500_000)
   expect(Math.min(...scene.dials)).toBeGreaterThan(1)
+})
+
+describe('a network that is down for everybody', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** A conversation over two lanes, of whose network the test is the master. */
+  function online() {
+    const network = { up: true }
+    const refuse = cut({ afterBytes: 0 })
+    const scene = joined({
+      weather: () => (network.up ? {} : { near: refuse }),
+      trunk: { random: () => 0.5 },
+    })
+    const [up, down] = [text(1, 0, 600_000), text(2, 0, 600_000)]
+    const [near, far] = [reassemble()(scene.near), scene.far.then(each => reassemble()(each))]
+    let heard = Buffer.alloc(0)
+    near.on('data', chunk => (heard = Buffer.concat([heard, chunk])))
+    const over = Promise.all([closed(near), far.then(closed)])
+    const say = async (from: number, to: number) => {
+      near.write(up.subarray(from, to))
+      ;(await far).write(down.subarray(from, to))
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    const lose = () => {
+      network.up = false
+      for (const lane of scene.near.below) lane.destroy()
+    }
+    void far.then(each => each.resume())
+    return { network, near, far, over, say, lose, heard: () => heard, down }
+  }
+
+  test('a session goes on after 59 s without a lane, and not a byte is lost', async () => {
+    const { network, near, far, over, say, lose, heard, down } = online()
+    await say(0, 200_000)
+    lose()
+    await say(200_000, 400_000)
+    await vi.advanceTimersByTimeAsync(44_000)
+    network.up = true
+    await vi.advanceTimersByTimeAsync(14_900)
+    await say(400_000, 600_000)
+    near.end()
+    ;(await far).end()
+    await vi.advanceTimersByTimeAsync(1000)
+    await over
+    expect([near.errored, (await far).errored]).toEqual([null, null])
+    expect(heard().equals(down)).toBe(true)
+  })
+
+  test('after 60 s it fails with ERR_PIPE_NO_LANES, at both ends', async () => {
+    const { near, far, over, say, lose } = online()
+    await say(0, 200_000)
+    lose()
+    await vi.advanceTimersByTimeAsync(59_000)
+    expect([near.errored, (await far).errored]).toEqual([null, null])
+    await vi.advanceTimersByTimeAsync(2000)
+    await over
+    const codes = [near.errored, (await far).errored].map(error => isPipeError(error) && error.code)
+    expect(codes).toEqual(['ERR_PIPE_NO_LANES', 'ERR_PIPE_NO_LANES'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('a lane whose server is down for a minute is dialled 12 times at most, on average', async () => {
+    const chance = rng(14)
+    const scenes = Array.from({ length: 100 }, () => {
+      let dials = 0
+      const pipe = trunk({
+        lanes: [
+          () => {
+            dials++
+            const [near, far] = memoryPair('messages')
+            far.on('error', () => undefined).destroy()
+            return near
+          },
+        ],
+        random: () => chance.next(),
+        stripe: { noLaneTimeoutMs: 1e9 },
+      })
+      return { pipe: pipe.on('error', () => undefined), dials: () => dials }
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    const all = scenes.map(({ dials }) => dials())
+    expect(all.reduce((sum, dials) => sum + dials, 0) / all.length).toBeLessThanOrEqual(12)
+    expect(Math.min(...all)).toBeGreaterThan(5)
+    for (const { pipe } of scenes) pipe.destroy()
+  })
 })
 
 test('a trunk that is destroyed while it dials closes, and its lanes with it', async () => {

@@ -12,7 +12,8 @@ import {
 import { frame } from '@striper/frame'
 import { reassemble } from '@striper/reassemble'
 import type { StripePipe } from '@striper/stripe'
-import { gather, type Gatherer, type GatherOptions, trunk, type TrunkOptions } from '@striper/trunk'
+import { gather, type Gatherer, type GatherOptions, trunk } from '@striper/trunk'
+import type { TrunkLaneOptions, TrunkOptions, TrunkPipe } from '@striper/trunk'
 import { expect } from 'vitest'
 
 /** What is wrong with the bytes of a lane, at the dialling end and at the other. `dial` counts the
@@ -25,7 +26,7 @@ interface Faults {
 }
 
 export interface Scene {
-  near: StripePipe
+  near: TrunkPipe
   /** The session at the listening end, once a lane has opened it. */
   far: Promise<StripePipe>
   gatherer: Gatherer
@@ -36,6 +37,8 @@ export interface Scene {
 export interface SceneOptions {
   lanes?: number
   weather?: Weather
+  /** What is said of a lane, beside how to dial it. */
+  properties?: (lane: number) => Omit<TrunkLaneOptions, 'dial'>
   trunk?: Partial<TrunkOptions>
   gather?: Partial<GatherOptions>
   /** What gives the lanes secrecy, at each end. */
@@ -60,13 +63,16 @@ export function joined(options: SceneOptions = {}): Scene {
   const { gatherer, far } = listening({ layers, ...options.gather })
   const dials = Array.from({ length: lanes }, () => 0)
   const near = trunk({
-    lanes: dials.map((_, lane) => greet => {
-      const fault = weather?.(lane, dials[lane]!) ?? {}
-      dials[lane]!++
-      const [left, right] = memoryPair()
-      gatherer.accept((fault.far ?? fair)(right))
-      return stack(left, fault.near ?? fair, greet, secrecy.near, frame())
-    }),
+    lanes: dials.map((_, lane) => ({
+      ...options.properties?.(lane),
+      dial: greet => {
+        const fault = weather?.(lane, dials[lane]!) ?? {}
+        dials[lane]!++
+        const [left, right] = memoryPair()
+        gatherer.accept((fault.far ?? fair)(right))
+        return stack(left, fault.near ?? fair, greet, secrecy.near, frame())
+      },
+    })),
     random: () => 0,
     ...options.trunk,
   })
@@ -125,5 +131,11 @@ export function closed(pipe: Pipe): Promise<void> {
 }
 
 function drained(pipe: Pipe): Promise<void> {
-  return new Promise(resolve => pipe.once('drain', resolve).once('close', resolve))
+  return new Promise(resolve => {
+    const settle = () => {
+      pipe.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    pipe.on('drain', settle).on('close', settle)
+  })
 }
