@@ -73,8 +73,8 @@ export function parseYaml(text: string, name: string): Document.Parsed {
   const [error] = document.errors
   if (!error) return document
   const { line } = lineCounter.linePos(error.pos[0])
-  const [sentence] = error.message.split(/[\n:]/)
-  throw new UsageError(`${name}: line ${line} is neither JSON nor YAML: ${sentence}`)
+  const what = error.code.toLowerCase().replaceAll('_', ' ')
+  throw new UsageError(`${name}: line ${line} is neither JSON nor YAML: ${what}`)
 }
 
 /** One value as the text that would be written on a command line. */

@@ -1,7 +1,7 @@
 // Files that hold a secret: read by their owner alone, and never written over by accident.
 
 import { mkdirSync, openSync, readSync, closeSync, fstatSync, renameSync, rmSync } from 'node:fs'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Failure, EXIT, UsageError } from './exit.ts'
@@ -30,7 +30,7 @@ export function writeKey(path: string, secret: Secret, overwrite: boolean): void
     else writeFileSync(path, text, { flag: 'wx', mode: OWNER_ONLY })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') {
+    if (code === 'EEXIST' && existsSync(path)) {
       throw new UsageError(`'${path}' is there already; --overwrite replaces it`, { cause: error })
     }
     throw new Failure(EXIT.failed, `cannot write '${path}': ${code ?? message}`, { cause: error })

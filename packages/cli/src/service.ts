@@ -37,7 +37,7 @@ export async function runService<S extends ServerSettings | ClientSettings>(
     const sentence = 'lanes are plain text, and whoever reaches them is let in'
     log.say('warning', 'security', sentence, { security: secured })
   } else log.say('info', 'security', `lanes are secured by ${secured}`, { security: secured })
-  onStop(
+  const unlisten = onStop(
     () => {
       log.say('info', 'stopping', 'stopping; once more to abort what is open')
       stopping.abort()
@@ -55,6 +55,7 @@ export async function runService<S extends ServerSettings | ClientSettings>(
       },
     })
   } finally {
+    unlisten()
     await server?.close()
   }
 }

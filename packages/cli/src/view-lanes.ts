@@ -25,7 +25,7 @@ export function laneLines(
 ): string[] {
   if (lanes.length === 0) return [paint('red', cut('   no lanes: it waits for one', columns))]
   const wide = columns >= WIDE
-  const state = wide ? 44 : 9
+  const state = wide ? 44 : 11
   const from = Math.max(columns - FIXED - state, 8)
   const most = Math.max(...rates.flatMap(each => each?.history ?? []), 1)
   const known = rates.some(each => each !== undefined)

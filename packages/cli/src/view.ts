@@ -95,7 +95,7 @@ export class StatusView {
   #head(columns: number, paint: Paint): string[] {
     const { role, version, pid, uptimeMs, security, totals, listening, sessions } = this.#snapshot
     const { in: a, out: b } = this.#rates.get('') ?? { in: undefined, out: undefined }
-    const name = `striper ${role} ${version}`
+    const name = printable(`striper ${role} ${version}`)
     const rest = `  pid ${pid}  up ${formatTime(uptimeMs)}  ${security}`
     const rate = a === undefined || b === undefined
     const now = rate ? '' : `${formatRate(a)} in  ${formatRate(b)} out  `
@@ -145,7 +145,7 @@ function keyOf(session: SessionSnapshot, each: { number: number; target?: string
 
 function wantedLine(lane: WantedSnapshot, columns: number, paint: Paint): string {
   const attempts = lane.attempts > 1 ? `, ${lane.attempts} attempts` : ''
-  const line = cut(printable(`   – ${lane.key}  ${lane.why}${attempts}`), columns)
+  const line = cut(printable(`   - ${lane.key}  ${lane.why}${attempts}`), columns)
   return paint(lane.state === 'dialling' ? 'yellow' : 'red', line)
 }
 
@@ -156,11 +156,12 @@ function channelLines(
   paint: Paint,
 ): string[] {
   if (channels.length === 0 || rows < 3) return []
-  const target = Math.max(columns - 4 - 1 - 5 * 10 - 5, 12)
+  const widths = [9, 9, 8, 8, 12, 4]
+  const target = Math.max(columns - 5 - widths.reduce((sum, width) => sum + 1 + width, 0), 12)
   const row = (cells: readonly string[]) => {
     const [number = '', name = '', ...rest] = cells
     const line = `${fit(number, 4, 'right')} ${fit(name, target)}`
-    return cut(line + rest.map(cell => ` ${fit(cell, 9, 'right')}`).join(''), columns)
+    return cut(line + rest.map((cell, i) => ` ${fit(cell, widths[i]!, 'right')}`).join(''), columns)
   }
   const speed = ({ rates }: { rates: Rates | undefined }) => (rates?.in ?? 0) + (rates?.out ?? 0)
   const sorted = [...channels].sort((a, b) => speed(b) - speed(a))
@@ -178,7 +179,7 @@ function channelLines(
     ]),
   )
   const more = sorted.length - shown.length
-  const title = heading(row(['chan', 'to', 'in/s', 'out/s', 'in', 'out', 'for', 'priority']), paint)
+  const title = heading(row(['chan', 'to', 'in/s', 'out/s', 'in', 'out', 'for', 'prio']), paint)
   return ['', title, ...lines, ...(more > 0 ? [paint('dim', `     … ${more} more`)] : [])]
 }
 
@@ -189,7 +190,7 @@ export function rate(bytes: number | undefined): string {
 
 /** At most so many columns. */
 export function cut(text: string, columns: number): string {
-  return text.length <= columns ? text : fit(text, Math.max(columns, 0))
+  return text.length <= columns ? text : fit(text, columns)
 }
 
 function number(count: number, word: string): string {

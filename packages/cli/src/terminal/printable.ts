@@ -18,6 +18,7 @@ export function asciiJson(value: unknown): string {
 /** The text in exactly so many columns: cut with `…`, or filled up at its end (its beginning for
  *  `right`). For what `printable` gave, or characters of one column. */
 export function fit(text: string, columns: number, side: 'left' | 'right' = 'left'): string {
-  const cut = text.length <= columns ? text : `${text.slice(0, Math.max(columns - 1, 0))}…`
+  if (columns <= 0) return ''
+  const cut = text.length <= columns ? text : `${text.slice(0, columns - 1)}…`
   return side === 'left' ? cut.padEnd(columns) : cut.padStart(columns)
 }
