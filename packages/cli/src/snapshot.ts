@@ -7,7 +7,7 @@
 /** The version of this form. It rises when a field changes its meaning, or goes. */
 export const SNAPSHOT_FORMAT = 1
 
-/** How many of each are listed, at most; the totals count them all. */
+/** How many of each are listed, at most; `open` counts them all. */
 export const MOST_LISTED = {
   sessions: 64,
   lanes: 32,
@@ -29,6 +29,8 @@ export interface Snapshot {
   readonly sessions: readonly SessionSnapshot[]
   /** The lanes that a client keeps up, there or not; none at a server. */
   readonly wanted: readonly WantedSnapshot[]
+  /** How many there are just now, listed or not. */
+  readonly open: { readonly sessions: number; readonly lanes: number; readonly channels: number }
   readonly totals: Totals
   readonly limits: readonly LimitSnapshot[]
 }

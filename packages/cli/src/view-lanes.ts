@@ -13,8 +13,12 @@ import { cut, rate, type Rates } from './view.ts'
 export type Paint = (style: Parameters<typeof styleText>[0], text: string) => string
 
 const WIDE = 110
+const NARROW = 72
 const BLOCKS = '▁▂▃▄▅▆▇█'
-const FIXED = 4 + 9 + 9 + 7 + 8 + 5 + 7 // all columns but where from, and the gaps
+/** Columns of the number, the rates each way, round trip, blocks, and room. */
+const WIDTHS = [4, 9, 9, 7, 8, 5] as const
+/** Which of these a narrow terminal has. */
+const NARROW_HAS = [true, true, true, false, false, true]
 
 /** One line for each lane, under a heading. */
 export function laneLines(
@@ -25,20 +29,19 @@ export function laneLines(
 ): string[] {
   if (lanes.length === 0) return [paint('red', cut('   no lanes: it waits for one', columns))]
   const wide = columns >= WIDE
-  const state = wide ? 44 : 11
-  const from = Math.max(columns - FIXED - state, 8)
+  const shown = WIDTHS.map((width, i) => (columns >= NARROW || NARROW_HAS[i] ? width : 0))
+  const fixed = shown.reduce<number>((sum, width) => sum + (width === 0 ? 0 : width + 1), 1)
+  const from = Math.max(columns - fixed - (wide ? 44 : 11), 8)
   const most = Math.max(...rates.flatMap(each => each?.history ?? []), 1)
   const known = rates.some(each => each !== undefined)
-  const titles = [
-    'lane',
-    wide ? 'from → to' : 'from',
-    ...(known ? ['in/s', 'out/s'] : ['in', 'out']),
-  ]
-  const row = (cells: readonly string[]) =>
-    `${fit(cells[0]!, 4, 'right')} ${fit(cells[1]!, from)} ` +
-    `${fit(cells[2]!, 9, 'right')} ${fit(cells[3]!, 9, 'right')} ${fit(cells[4]!, 7, 'right')} ` +
-    `${fit(cells[5]!, 8, 'right')} ${fit(cells[6]!, 5, 'right')} `
-  const head = row([...titles, 'rtt', '', 'room']) + 'state'
+  const row = (path: string, cells: readonly string[]) => {
+    const fitted = cells.map((cell, i) =>
+      shown[i] === 0 ? '' : `${fit(cell, shown[i]!, 'right')} `,
+    )
+    return `${fitted[0]}${fit(path, from)} ${fitted.slice(1).join('')}`
+  }
+  const moved = known ? ['in/s', 'out/s'] : ['in', 'out']
+  const head = `${row(wide ? 'from → to' : 'from', ['lane', ...moved, 'rtt', '', 'room'])}state`
   const lines = lanes.map((lane, i) => {
     const path = printable(lane.from) + (wide ? ` → ${printable(lane.to)}` : '')
     const rtt = lane.rttMs === null ? '' : formatTime(lane.rttMs)
@@ -46,9 +49,10 @@ export function laneLines(
     const moved = known
       ? [rate(rates[i]?.in), rate(rates[i]?.out)]
       : [lane.bytesIn, lane.bytesOut].map(formatBytes)
-    const cells = [String(lane.number), path, ...moved, rtt, blocks(rates[i], most), full]
+    const cells = [String(lane.number), ...moved, rtt, blocks(rates[i], most), full]
     const text = wide ? printable(lane.reason ?? lane.state) : word(lane)
-    return cut(row(cells), columns) + paint(style(lane), cut(text, columns - row(cells).length))
+    const before = row(path, cells)
+    return cut(before, columns) + paint(style(lane), cut(text, columns - before.length))
   })
   return [heading(cut(head, columns), paint), ...lines]
 }

@@ -93,19 +93,19 @@ export class StatusView {
   }
 
   #head(columns: number, paint: Paint): string[] {
-    const { role, version, pid, uptimeMs, security, totals, listening, sessions } = this.#snapshot
+    const { role, version, pid, uptimeMs, security, totals, listening, open } = this.#snapshot
     const { in: a, out: b } = this.#rates.get('') ?? { in: undefined, out: undefined }
     const name = printable(`striper ${role} ${version}`)
     const rest = `  pid ${pid}  up ${formatTime(uptimeMs)}  ${security}`
     const rate = a === undefined || b === undefined
     const now = rate ? '' : `${formatRate(a)} in  ${formatRate(b)} out  `
-    const channels = sessions.reduce((sum, session) => sum + session.channels.length, 0)
-    const open = `${number(sessions.length, 'session')}, ${number(channels, 'channel')}`
+    const sessions = number(open.sessions, 'session')
+    const counts = `${sessions}, ${number(open.channels, 'channel')}`
     const all = `${formatBytes(totals.bytesIn)} in and ${formatBytes(totals.bytesOut)} out in all`
     const refused = totals.refused > 0 ? `, ${totals.refused} refused` : ''
     return [
       paint('bold', cut(name, columns)) + cut(printable(rest), columns - name.length),
-      cut(`${now}${open}; ${all}${refused}`, columns),
+      cut(`${now}${counts}; ${all}${refused}`, columns),
       ...(listening.length > 0 ? [cut(`at ${printable(listening.join(', '))}`, columns)] : []),
     ]
   }

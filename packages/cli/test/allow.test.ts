@@ -169,7 +169,7 @@ test('an address is one where Node says so, and nowhere else', () => {
   const texts = fc.oneof(
     fc.ipV4(),
     fc.ipV6(),
-    fc.string({ unit: fc.constantFrom(...'0123456789abf:.'), maxLength: 24 }),
+    fc.string({ unit: fc.constantFrom(...'0123456789abf:.'.split('')), maxLength: 24 }),
     fc.ipV4().map(v4 => `::ffff:${v4}`),
   )
   fc.assert(

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { MAX_CONFIG_BYTES, parseConfig, readConfig } from '../src/config.ts'
 import { UsageError } from '../src/exit.ts'
 import { describe as helpOf, flag, list, optional, parseCommandLine } from '../src/option.ts'
-import { preset, valuesOf } from '../src/option.ts'
+import { type Options, preset, valuesOf } from '../src/option.ts'
 import { nearest } from '../src/pure/nearest.ts'
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from '../src/tunnel-options.ts'
 import { count, path } from '../src/values.ts'
@@ -109,7 +109,7 @@ test('an error of a file never repeats the text around it', () => {
   const wrong = ['to: "a\nquiet: canary', 'canary: {', 'a: b: canary', '[canary', '"\\canary'].map(
     text => {
       try {
-        return String(fromFile(text))
+        return JSON.stringify(fromFile(text))
       } catch (error) {
         return (error as Error).message
       }
@@ -128,11 +128,11 @@ test('a file at the limit is read, one byte more is refused, and so is none', ()
 })
 
 test('every option of server and client can be written in a file, by its name', () => {
-  for (const options of [SERVER_OPTIONS, CLIENT_OPTIONS]) {
+  for (const options of [SERVER_OPTIONS, CLIENT_OPTIONS] as Options[]) {
     for (const [name, option] of Object.entries(options)) {
       const sample = samples[name] ?? option.byDefault ?? (option.value === undefined ? 'true' : '')
       const given = parseConfig(options, `${name}: ${sample}`, 'f')
-      const value = (valuesOf(options, given) as Record<string, unknown>)[name]
+      const value = valuesOf(options, given)[name]
       expect(value, name).not.toBe(undefined)
       expect(value, name).not.toEqual([])
       expect(value, name).not.toBe(false)

@@ -108,7 +108,7 @@ test('a secret is the same when it is read again, another is another, and spaces
 test('a secret hides itself however it is printed', () => {
   const secret = newSecret()
   const body = secret.reveal().slice(9, 40)
-  const shown = [`${secret}`, JSON.stringify({ secret }), inspect({ secret }, { depth: 9 })]
+  const shown = [String(secret), JSON.stringify({ secret }), inspect({ secret }, { depth: 9 })]
   for (const text of shown) expect(text).toContain('striper1_(hidden)')
   for (const text of [...shown, inspect(secret, { showHidden: true })]) {
     expect(text).not.toContain(body)

@@ -59,6 +59,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
       },
       { key: 'wwan0', state: 'absent', why: 'no such interface now', forMs: 9000, attempts: 0 },
     ],
+    open: { sessions: 1, lanes: 4, channels: 2 },
     totals: { sessions: 1, channels: 9, refused: 2, bytesIn: 10_000_000, bytesOut: 200_000 },
     limits: [
       { name: 'channels', used: 2, most: 4096 },

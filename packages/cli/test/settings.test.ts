@@ -1,6 +1,7 @@
 // What server and client run with: checked to the end before anything is opened, and never less
 // secure than what was asked for.
 
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { UsageError } from '../src/exit.ts'
 import { parseCommandLine, valuesOf } from '../src/option.ts'
@@ -183,7 +184,7 @@ test('two kinds of security at once are refused, whichever they are', () => {
 
 test('settings can be printed, logged and sent as JSON, and nobody sees the key', () => {
   const settings = server()
-  for (const text of [JSON.stringify(settings), String(settings.security), `${secret}`]) {
+  for (const text of [JSON.stringify(settings), inspect(settings, { depth: 9 }), String(secret)]) {
     expect(text).not.toContain(secret.reveal().slice(9, 20))
   }
   expect(JSON.stringify(settings)).toContain('striper1_(hidden)')
