@@ -112,6 +112,8 @@ async function main() {
   })
   await step('the program as ESM', () => run(process.execPath, ['consumer.mjs']))
   await step('the program as CommonJS', () => run(process.execPath, ['consumer.cjs']))
+  const command = join(folder, 'node_modules', '.bin', 'striper')
+  await step('the command', () => run(command, ['--version']))
 }
 
 try {

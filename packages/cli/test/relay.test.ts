@@ -27,7 +27,7 @@ test('a late answer comes after a half-close; counters at its end and when all i
   await relay.printed(/ended; 3\.0 MB up, 6\.0 MB down in .+, congested \d+ times/)
   relay.signal('SIGTERM')
   expect(await relay.exit).toBe(0)
-  expect(relay.errors).toMatch(/1 conversations, 9\.0 MB in all\n$/)
+  expect(relay.errors).toMatch(/1 conversation, 9\.0 MB in all\n$/)
   expect(relay.output).toBe('')
 })
 
@@ -101,5 +101,6 @@ for (const [name, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]
     await closed(client)
     expect(client.errored).toMatchObject({ code: 'ECONNRESET' })
     expect(await relay.exit).toBe(code)
+    expect(relay.errors).toMatch(/failed: the relay was stopped; .*\n.* 1 conversation, 0 B in all\n$/)
   })
 }

@@ -106,9 +106,11 @@ class Relay {
     const [at, target] = [server.address, formatAddress(to)]
     this.#log.say('info', 'listening', `${at} to ${target}, ctrl-C to stop`, { at, to: target })
     await closed
+    await Promise.allSettled([...this.#open.keys()].map(each => each.done)) // and have had their say
     clearInterval(ticker)
     this.#log.draw([])
-    const all = `${this.#count} conversations, ${formatBytes(this.#bytes)} in all`
+    const conversations = `${this.#count} conversation${this.#count === 1 ? '' : 's'}`
+    const all = `${conversations}, ${formatBytes(this.#bytes)} in all`
     this.#log.say('info', 'stopped', all, { conversations: this.#count, bytes: this.#bytes })
   }
 
