@@ -1,6 +1,6 @@
 // Runs the command, and each example and bench, once, briefly, as a user would start it. Every
-// program in examples/ and bench/ must be in the list: one that is not there, or is there and not in
-// the list, is a failure.
+// program in examples/ and bench/ must be in the list: one that is not there, or is there and not
+// in the list, is a failure.
 //
 //   node .ci/smoke.mjs
 

@@ -1,7 +1,7 @@
 // How the packages are built: ESM and CommonJS with types (ESM alone where package.json has no
-// `main`), each from the entries that its package.json names (`index` where it names none). All at once, in any order: what is not a file
-// of the package stays an import, so that each class exists once in a program, and the types of
-// siblings come from their sources.
+// `main`), each from the entries that its package.json names (`index` where it names none). All at
+// once, in any order: what is not a file of the package stays an import, so that each class exists
+// once in a program, and the types of siblings come from their sources.
 import { copyFileSync, readFileSync } from 'node:fs'
 import { defineConfig, type Options } from 'tsup'
 

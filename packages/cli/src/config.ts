@@ -10,7 +10,8 @@ import { didYouMean } from './pure/nearest.ts'
 /** The largest file that is read, in bytes. */
 export const MAX_CONFIG_BYTES = 256 * 1024
 
-/** Reads a file as a whole, if it is not larger than that. Throws a UsageError that says why not. */
+/** Reads a file as a whole, if it is no larger than that. Throws a UsageError that says why
+ *  not. */
 export function readText(path: string, maxBytes: number): string {
   let file: number | undefined
   try {

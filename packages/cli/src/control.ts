@@ -7,7 +7,7 @@
 // Whoever asks costs little: four readers at once, one answer at a time for each, none that is
 // silent for a minute.
 
-import { chmodSync, lstatSync, rmSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import { type BytePipe, isPipeError, listen, type TcpServer } from 'striper'
 import { ask, NobodyThere, REQUEST } from './ask.ts'
 import { EXIT, Failure } from './exit.ts'
@@ -44,7 +44,6 @@ export async function serveControl(
     const opening = listen({ path, maxConnections: MAX_READERS }, pipe => serve(pipe, source))
     process.umask(umask)
     server = await opening
-    if (isUnix(path)) chmodSync(path, 0o600)
   } catch (error) {
     if (!isPipeError(error)) throw error
     const sentence = `${error.sentence}; --socket PATH names another place`

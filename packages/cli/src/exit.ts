@@ -1,6 +1,7 @@
 // How the command ends: its exit codes, and the two ways to say what went wrong.
 
-/** What the exit code says. Beside these: 130 and 143, where a second SIGINT or SIGTERM forced it. */
+/** What the exit code says. Beside these: 130 and 143, where a second SIGINT or SIGTERM forced
+ *  it. */
 export const EXIT = {
   done: 0,
   failed: 1,

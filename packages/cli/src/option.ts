@@ -63,7 +63,7 @@ export function flag(help: string, extra: Extra = {}) {
   return { help, read: isTrue, ...extra } satisfies Option<unknown> as Option<boolean>
 }
 
-/** Every value, with its check and its default. Throws a UsageError that says where it was given. */
+/** Every value, checked, or its default. Throws a UsageError that says where it was given. */
 export function valuesOf<O extends Options>(options: O, given: Given): Values<O> {
   const values = Object.entries(options).map(([name, option]) => {
     return [name, valueOf(option, given.get(name))] as const

@@ -43,7 +43,8 @@ export function newSecret(): Secret {
   return new Secret(randomBytes(SECRET_BYTES))
 }
 
-/** Reads the text of a secret. Throws a RangeError that says what is wrong, and none of the text. */
+/** Reads the text of a secret. Throws a RangeError that says what is wrong, and nothing of the
+ *  text. */
 export function parseSecret(text: string): Secret {
   const [, encoded, sum] = PATTERN.exec(text.trim()) ?? []
   if (encoded === undefined) {

@@ -40,6 +40,7 @@ export interface CommonSettings {
   readonly maxChannels: number
 }
 
+/** What `striper server` runs with. */
 export interface ServerSettings extends CommonSettings {
   readonly role: 'server'
   /** Where lanes come in; one or more. */
@@ -57,6 +58,7 @@ export interface ServerSettings extends CommonSettings {
   readonly maxConnections: number
 }
 
+/** What `striper client` runs with. */
 export interface ClientSettings extends CommonSettings {
   readonly role: 'client'
   /** The server's addresses; one or more, all of one server. */

@@ -35,6 +35,7 @@ export interface Snapshot {
   readonly limits: readonly LimitSnapshot[]
 }
 
+/** One session, with its lanes and channels. */
 export interface SessionSnapshot {
   /** Some digits of its id, which is no secret. */
   readonly id: string
@@ -46,6 +47,7 @@ export interface SessionSnapshot {
   readonly channels: readonly ChannelSnapshot[]
 }
 
+/** One lane that is up. */
 export interface LaneSnapshot {
   readonly number: number
   readonly label: string
@@ -68,6 +70,7 @@ export interface LaneSnapshot {
   readonly copies: number
 }
 
+/** One lane that is to be kept up, there or not. */
 export interface WantedSnapshot {
   /** Which lane it is: from where, to where, and the how-manieth. */
   readonly key: string
@@ -78,6 +81,7 @@ export interface WantedSnapshot {
   readonly attempts: number
 }
 
+/** One channel: a connection that is forwarded. */
 export interface ChannelSnapshot {
   readonly number: number
   /** Whom it is to, HOST:PORT. */

@@ -194,7 +194,9 @@ test('a service says how lanes are secured, has its status asked, and stops in t
 test('a service in plain text warns, also where it is to be quiet', async () => {
   const { written, screen } = paper()
   const log = new EventLog({ log: undefined, quiet: true, verbose: false }, screen)
+  const listening = process.listenerCount('SIGINT')
   await runService(settings('nothing') as never, () => Promise.resolve(), log)
+  expect(process.listenerCount('SIGINT')).toBe(listening) // it ended by itself, and listens no more
   expect(written.join('')).toMatch(
     /warning: lanes are plain text, and whoever reaches them is let in/,
   )

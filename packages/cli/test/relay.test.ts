@@ -101,6 +101,8 @@ for (const [name, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]
     await closed(client)
     expect(client.errored).toMatchObject({ code: 'ECONNRESET' })
     expect(await relay.exit).toBe(code)
-    expect(relay.errors).toMatch(/failed: the relay was stopped; .*\n.* 1 conversation, 0 B in all\n$/)
+    expect(relay.errors).toMatch(
+      /failed: the relay was stopped; .*\n.* 1 conversation, 0 B in all\n$/,
+    )
   })
 }

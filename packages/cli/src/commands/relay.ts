@@ -106,7 +106,8 @@ class Relay {
     const [at, target] = [server.address, formatAddress(to)]
     this.#log.say('info', 'listening', `${at} to ${target}, ctrl-C to stop`, { at, to: target })
     await closed
-    await Promise.allSettled([...this.#open.keys()].map(each => each.done)) // and have had their say
+    // What was aborted has its say before the last line.
+    await Promise.allSettled([...this.#open.keys()].map(each => each.done))
     clearInterval(ticker)
     this.#log.draw([])
     const conversations = `${this.#count} conversation${this.#count === 1 ? '' : 's'}`
