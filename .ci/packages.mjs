@@ -79,11 +79,11 @@ async function main() {
     for (const each of published) contents(each, tarballs.get(each.name))
     return `${tarballs.size} packages`
   })
-  for (const { name, exports } of published) {
+  for (const { name, exports, main } of published) {
     const { filename } = tarballs.get(name)
     // Node 10's resolution knows no sub-paths.
     const subPaths = Object.keys(exports).some(key => key !== '.' && key !== './package.json')
-    const profile = subPaths ? 'node16' : 'strict'
+    const profile = main === undefined ? 'esm-only' : subPaths ? 'node16' : 'strict'
     await step(`publint and attw, ${name}`, async () => {
       await Promise.all([
         run(tool('publint'), ['run', filename, '--strict']),
@@ -112,6 +112,8 @@ async function main() {
   })
   await step('the program as ESM', () => run(process.execPath, ['consumer.mjs']))
   await step('the program as CommonJS', () => run(process.execPath, ['consumer.cjs']))
+  const command = join(folder, 'node_modules', '.bin', 'striper')
+  await step('the command', () => run(command, ['--version']))
 }
 
 try {

@@ -1,6 +1,6 @@
-// Runs each example and bench once, briefly, as a user would start it. Every program in examples/
-// and bench/ must be in the list: one that is not there, or is there and not in the list, is a
-// failure.
+// Runs the command, and each example and bench, once, briefly, as a user would start it. Every
+// program in examples/ and bench/ must be in the list: one that is not there, or is there and not
+// in the list, is a failure.
 //
 //   node .ci/smoke.mjs
 
@@ -23,6 +23,11 @@ const runs = [
   { program: 'examples/striping-proxy.ts', args: ['--role', 'exit', ...anywhere], until: ready },
   { program: 'examples/striping-proxy.ts', args: ['--role', 'entry', ...anywhere], until: ready },
   { program: 'examples/stack.ts', args: [] },
+  { program: 'packages/cli/src/main.ts', args: ['relay', ...anywhere], until: ready },
+  { program: 'packages/cli/src/main.ts', args: ['--version'] },
+  ...['relay', 'server', 'client', 'status', 'key', 'convert'].map(name => {
+    return { program: 'packages/cli/src/main.ts', args: [name, '--help'] }
+  }),
   { program: 'bench/bench.ts', args: ['wan', '--smoke'] },
   { program: 'bench/soak/lanes.ts', args: ['--size', '16'] },
   { program: 'bench/soak/short.ts', args: ['--count', '200'] },

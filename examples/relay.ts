@@ -1,11 +1,17 @@
 // A TCP relay: whoever connects here talks to somebody there. Each conversation is a bridge between
 // two pipes; the rest of this file is arguments, a table to look at, and a decent way to stop.
 
+import {
+  formatBytes,
+  formatRate,
+  formatTime,
+  onStop,
+  Rate,
+  Screen,
+  table,
+} from '@striper/cli/terminal'
 import { addressOf, bridge, type Bridge, connect, listen, type PipeError } from 'striper'
 import { addressOption, command } from './lib/command.ts'
-import { formatBytes, formatRate, formatTime, Rate, table } from './lib/format.ts'
-import { Screen } from './lib/screen.ts'
-import { onStop } from './lib/stop.ts'
 
 const HELP = `
 relay [--listen ADDRESS] [--to ADDRESS]

@@ -4,6 +4,7 @@
 // stop.
 
 import { isIP } from 'node:net'
+import { formatBytes, formatTime, onStop, Screen } from '@striper/cli/terminal'
 import type { Bridge, BytePipe, Layer, MessagePipe, PipeError, StripePipe } from 'striper'
 import {
   addressOf,
@@ -17,9 +18,6 @@ import {
   trunk,
 } from 'striper'
 import { addressOption, command, numberOption, UsageError } from './lib/command.ts'
-import { formatBytes, formatTime } from './lib/format.ts'
-import { Screen } from './lib/screen.ts'
-import { onStop } from './lib/stop.ts'
 
 const HELP = `
 striping-proxy --role exit  --listen ADDRESS --to ADDRESS

@@ -7,11 +7,11 @@
 // where one did not, or it was too much.
 
 import { readFileSync } from 'node:fs'
+import { formatBytes, formatTime } from '@striper/cli/terminal'
 import { bridge, type Bridge, type BytePipe, connect, listen, parseAddress } from 'striper'
 import { rng } from '@striper/testkit/faults'
 import { command, numberOption } from '../../examples/lib/command.ts'
 import { content, hashOf, receive, send } from '../../examples/lib/content.ts'
-import { formatBytes, formatTime } from '../../examples/lib/format.ts'
 import { needing, Program } from '../../examples/lib/program.ts'
 
 const HELP = `

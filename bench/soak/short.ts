@@ -4,10 +4,10 @@
 //
 // Every tenth conversation is reset by its client half-way, the others end with a late answer.
 
+import { formatTime } from '@striper/cli/terminal'
 import { connect, listen, parseAddress, type SocketAddress } from 'striper'
 import { command, numberOption } from '../../examples/lib/command.ts'
 import { content } from '../../examples/lib/content.ts'
-import { formatTime } from '../../examples/lib/format.ts'
 import { Program } from '../../examples/lib/program.ts'
 import type { Holdings } from './measured.ts'
 

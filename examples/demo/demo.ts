@@ -2,11 +2,10 @@
 // connection and then striped over several. Everything is on this machine (stage.ts says what), and
 // everything is real: sockets, bytes, and the examples as processes of their own.
 
+import { formatBytes, Screen } from '@striper/cli/terminal'
 import { command, numberOption } from '../lib/command.ts'
 import { hashOf } from '../lib/content.ts'
-import { formatBytes } from '../lib/format.ts'
 import { needing } from '../lib/program.ts'
-import { Screen } from '../lib/screen.ts'
 import { type Download, download } from './download.ts'
 import { Progress, type ProgressOptions } from './progress.ts'
 import type { Provider } from './provider.ts'

@@ -1,8 +1,7 @@
 // What the demonstration shows while bytes move: on a terminal a bar for the download and one for
 // each connection that the provider carries, redrawn in place; elsewhere a line now and then.
 
-import { formatBytes, formatTime, Rate } from '../lib/format.ts'
-import type { Screen } from '../lib/screen.ts'
+import { formatBytes, formatTime, Rate, type Screen } from '@striper/cli/terminal'
 import type { Provider } from './provider.ts'
 
 const WIDTH = 40

@@ -1,6 +1,6 @@
 // The figures of the demonstration: as a table for people, as one line of JSON for programs.
 
-import { table } from '../lib/format.ts'
+import { table } from '@striper/cli/terminal'
 import type { Download } from './download.ts'
 
 /** Less than this share of the lanes' number is a failure. */

@@ -4,6 +4,7 @@
 
 import { basename } from 'node:path'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { explain } from '@striper/cli/terminal'
 import { isPipeError, parseAddress, type SocketAddress } from 'striper'
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -28,7 +29,7 @@ export async function command<O extends Options>(
       console.error(`${name}: ${error.message}; --help says more`)
       process.exitCode = 2
     } else if (isPipeError(error)) {
-      console.error(`${name}: ${error.sentence}${hint(error.cause)}`)
+      console.error(`${name}: ${explain(error)}`)
       process.exitCode = 1
     } else {
       throw error // a mistake of ours: the stack says where
@@ -59,14 +60,4 @@ function parse(options: Options): Record<string, unknown> {
     const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
     throw new UsageError(sentence, { cause: error })
   }
-}
-
-const HINTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: ' (another program listens there)',
-  EADDRNOTAVAIL: ' (not an address of this machine)',
-  EACCES: ' (the system does not allow it)',
-}
-
-function hint(cause: unknown): string {
-  return HINTS[(cause as NodeJS.ErrnoException | undefined)?.code ?? ''] ?? ''
 }

@@ -1,5 +1,5 @@
-// An example as a child process, run from source, as a stranger would run it: for whoever shows or
-// tries one from outside.
+// An example, or the command, as a child process, run from source, as a stranger would run it: for
+// whoever shows or tries one from outside.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,10 +19,12 @@ export class Program {
   readonly #child: ChildProcess
   #wake: () => void = () => undefined
 
-  /** Starts `examples/<name>.ts`, which does not outlive this process. */
+  /** Starts `examples/<name>.ts`, or the command for `striper`. It does not outlive this
+   *  process. */
   constructor(name: string, ...args: string[]) {
     this.name = name
-    const child = spawn(process.execPath, [...NODE_OPTIONS, `examples/${name}.ts`, ...args], {
+    const file = name === 'striper' ? 'packages/cli/src/main.ts' : `examples/${name}.ts`
+    const child = spawn(process.execPath, [...NODE_OPTIONS, file, ...args], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -38,17 +40,21 @@ export class Program {
       this.output += text
       this.#wake()
     })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text
+      this.#wake()
+    })
   }
 
   get pid(): number {
     return this.#child.pid!
   }
 
-  /** Waits until it has printed what is looked for. Rejects if it ends before. */
+  /** Waits until it has printed what is looked for, on stdout or on stderr. Rejects if it ends
+   *  before. */
   async printed(what: RegExp): Promise<RegExpExecArray> {
     for (;;) {
-      const match = what.exec(this.output)
+      const match = what.exec(this.output) ?? what.exec(this.errors)
       if (match) return match
       if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
         throw new Error(`it ended without printing ${what}: ${this.output}${this.errors}`)

@@ -1,0 +1,14 @@
+// What this process may have, of the system's.
+
+/** How many files and sockets it may have open; what the smallest of systems allow where the
+ *  system does not say. */
+export function maxOpenFiles(): number {
+  const report = process.report as typeof process.report & { excludeNetwork?: boolean }
+  report.excludeNetwork = true // or it looks up the names of all peers
+  const { userLimits } = report.getReport() as {
+    userLimits?: { open_files?: { soft?: number | string } }
+  }
+  const soft = userLimits?.open_files?.soft
+  if (soft === 'unlimited') return Number.MAX_SAFE_INTEGER
+  return typeof soft === 'number' ? soft : 256
+}

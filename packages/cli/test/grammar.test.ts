@@ -1,0 +1,138 @@
+// What users write: each form that is right with its value, each that is wrong with its sentence.
+
+import { expect, test } from 'vitest'
+import { parsePlace } from '../src/place.ts'
+import { count, destination, forward, size, sizeFrom, someTime, time } from '../src/values.ts'
+
+type Table = readonly (readonly [string, unknown])[]
+
+function right(name: string, read: (text: string) => unknown, table: Table): void {
+  test.each(table)(`${name} %j`, (text, value) => expect(read(text)).toEqual(value))
+}
+
+/** The sentence has what was written, and says this. */
+function wrong(name: string, read: (text: string) => unknown, table: readonly [string, RegExp][]) {
+  test.each(table)(`${name} %j is refused in a sentence`, (text, sentence) => {
+    expect(() => read(text)).toThrow(RangeError)
+    expect(() => read(text)).toThrow(sentence)
+    expect(() => read(text)).toThrow(`'${text}'`)
+  })
+}
+
+const to = (listen: string, port: number, host: string, at: number) => ({
+  listen: { host: listen, port },
+  target: { host, port: at },
+})
+
+right('forward', forward, [
+  ['8080:example.org:80', to('127.0.0.1', 8080, 'example.org', 80)],
+  ['0:b:1', to('127.0.0.1', 0, 'b', 1)],
+  ['192.0.2.7:8080:b:65535', to('192.0.2.7', 8080, 'b', 65535)],
+  ['*:8080:b:80', to('', 8080, 'b', 80)],
+  [':8080:b:80', to('', 8080, 'b', 80)],
+  ['localhost:8080:b:80', to('localhost', 8080, 'b', 80)],
+  ['[::1]:8080:[fd00::7]:80', to('::1', 8080, 'fd00::7', 80)],
+])
+
+wrong('forward', forward, [
+  ['', /\[BIND:\]PORT:HOST:PORT/],
+  ['8080', /\[BIND:\]PORT:HOST:PORT/],
+  ['8080:80', /\[BIND:\]PORT:HOST:PORT/],
+  ['8080::80', /\[BIND:\]PORT:HOST:PORT/],
+  ['a:b:c:d:e', /\[BIND:\]PORT:HOST:PORT/],
+  ['::1:8080:b:80', /\[BIND:\]PORT:HOST:PORT/],
+  ['65536:b:80', /at most 65535/],
+  ['8080:b:65536', /at most 65535/],
+  ['8080:b:0', /port 0/],
+  ['eth0:8080:b:80', /'eth0' is not an address/],
+  ['8080:[nonsense]:80', /'nonsense' is not an IPv6/],
+  ['[127.0.0.1]:8080:b:80', /'127.0.0.1' is not an IPv6/],
+])
+
+right('time', time, [
+  ['off', 0],
+  ['1ms', 1],
+  ['250ms', 250],
+  ['1.5s', 1500],
+  ['5m', 300_000],
+  ['596h', 596 * 3_600_000],
+])
+
+wrong('time', time, [
+  ['30', /250ms, 30s, 5m, 1h, or off/],
+  ['', /or off/],
+  ['-1s', /or off/],
+  ['1d', /or off/],
+  ['0s', /1ms to 596h/],
+  ['597h', /1ms to 596h/],
+])
+
+wrong('a time that has to be', someTime, [['off', /cannot be off/]])
+
+right('size', size, [
+  ['0', 0],
+  ['1500', 1500],
+  ['1500B', 1500],
+  ['2k', 2000],
+  ['1.5M', 1_500_000],
+  ['5G', 5e9],
+  ['1T', 1e12],
+  ['64Ki', 65_536],
+  ['16MiB', 16 * 2 ** 20],
+])
+
+wrong('size', size, [
+  ['', /64Ki, 16Mi or 2G/],
+  ['16m', /64Ki, 16Mi or 2G/],
+  ['16 M', /64Ki, 16Mi or 2G/],
+  ['-1', /64Ki, 16Mi or 2G/],
+])
+
+right('a window', sizeFrom('256Ki', '1Gi'), [
+  ['256Ki', 2 ** 18],
+  ['1Gi', 2 ** 30],
+])
+
+wrong('a window', sizeFrom('256Ki', '1Gi'), [
+  ['262143', /from 256Ki to 1Gi/],
+  ['1073741825', /from 256Ki to 1Gi/],
+])
+
+right('a count', count(1, 32), [
+  ['1', 1],
+  ['32', 32],
+])
+
+wrong('a count', count(1, 32), [
+  ['0', /from 1 to 32/],
+  ['33', /from 1 to 32/],
+  ['1.5', /from 1 to 32/],
+  ['0x10', /from 1 to 32/],
+  ['', /from 1 to 32/],
+])
+
+wrong('a destination', destination, [['a:0', /port 0/]])
+
+right('place', parsePlace, [
+  ['192.0.2.7', { from: '192.0.2.7', count: 1 }],
+  ['[fd00::7]*2', { from: 'fd00::7', count: 2 }],
+  ['fd00::7,backup', { from: 'fd00::7', count: 1, backup: true }],
+  ['*8', { from: '', count: 8 }],
+  ['eth0.100*32', { from: 'eth0.100', count: 32 }],
+  ['wwan0,budget=5G,weight=0.5', { from: 'wwan0', count: 1, budgetBytes: 5e9, weight: 0.5 }],
+])
+
+wrong('place', parsePlace, [
+  ['', /neither an address nor an interface/],
+  ['10.0.0', /neither an address nor an interface/],
+  ['a b', /neither an address nor an interface/],
+  ['eth0*0', /\*1 to \*32/],
+  ['eth0*33', /\*1 to \*32/],
+  ['eth0*', /\*1 to \*32/],
+  ['eth0*2*2', /\*1 to \*32/],
+  ['eth0,weight=0', /above 0/],
+  ['eth0,weight', /above 0/],
+  ['eth0,backup=1', /is not weight=W, backup or budget=SIZE/],
+  ['eth0,fast', /'fast' is not/],
+  ['eth0,backup,backup', /'backup' twice/],
+])

@@ -1,0 +1,108 @@
+// striper relay as a child process, between a server and clients in this one.
+
+import type { Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import type { Program } from '../../../examples/lib/program.ts'
+import { closed, closedPort, collect, dial, serve, start } from '../../../examples/test/scene.ts'
+import { file } from './world.ts'
+
+async function startRelay(targetPort: number, ...args: string[]) {
+  const to = `127.0.0.1:${targetPort}`
+  const relay: Program = start('striper', 'relay', '--listen', '127.0.0.1:0', '--to', to, ...args)
+  const [, port] = await relay.printed(/127\.0\.0\.1:(\d+) to/)
+  return { relay, port: Number(port) }
+}
+
+/** Answers each conversation, when its question has ended, with the question twice. */
+const twice = (socket: Socket) =>
+  void collect(socket).then(question => socket.end(Buffer.concat([question, question])))
+
+test('a late answer comes after a half-close; counters at its end and when all is over', async () => {
+  const { relay, port } = await startRelay(await serve(twice))
+  const client = dial(port)
+  const question = Buffer.alloc(3_000_000, 'abc')
+  client.end(question)
+  expect((await collect(client)).equals(Buffer.concat([question, question]))).toBe(true)
+  await relay.printed(/127\.0\.0\.1:\d+ connected/)
+  await relay.printed(/ended; 3\.0 MB up, 6\.0 MB down in .+, congested \d+ times/)
+  relay.signal('SIGTERM')
+  expect(await relay.exit).toBe(0)
+  expect(relay.errors).toMatch(/1 conversation, 9\.0 MB in all\n$/)
+  expect(relay.output).toBe('')
+})
+
+test('a target that refuses resets the client; as JSON, and with options from a file', async () => {
+  const config = file(`to: 127.0.0.1:1\nlog: json\nhalf-open-timeout: 1s\n`, 'relay.yaml')
+  const { relay, port } = await startRelay(await closedPort(), '--config', config)
+  const client = dial(port)
+  await closed(client)
+  expect(client.errored).toMatchObject({ code: 'ECONNRESET' })
+  await relay.printed(/"event":"failed"/)
+  await relay.stop()
+  const events = relay.errors
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as { event: string })
+  expect(events.map(({ event }) => event)).toEqual([
+    ...['listening', 'opened', 'failed', 'stopping', 'stopped'],
+  ])
+  expect(events[2]).toMatchObject({
+    level: 'warning',
+    up: 0,
+    down: 0,
+    reason: expect.stringMatching(/^target: cannot connect to .*: ECONNREFUSED$/) as string,
+  })
+})
+
+for (const [option, sentence] of [
+  ['--idle-timeout', /failed: idle for 300 ms/],
+  ['--half-open-timeout', /failed: half-open and idle for 300 ms/],
+] as const) {
+  test(`${option} aborts a conversation that is silent`, async () => {
+    const { relay, port } = await startRelay(
+      await serve(socket => socket.resume()),
+      option,
+      '300ms',
+    )
+    const client = dial(port)
+    client.write('x')
+    if (option === '--half-open-timeout') client.end()
+    await relay.printed(sentence)
+    await closed(client)
+    expect(client.errored).toMatchObject({ code: 'ECONNRESET' })
+  })
+}
+
+test('one connection more than --max-connections is closed as it comes', async () => {
+  const { relay, port } = await startRelay(
+    await serve(socket => void socket.pipe(socket)),
+    ...['--max-connections', '1'],
+  )
+  const first = dial(port)
+  first.write('x')
+  await relay.printed(/connected/)
+  const second = dial(port)
+  second.resume()
+  second.on('end', () => second.destroy())
+  await closed(second)
+  first.end()
+  expect((await collect(first)).toString()).toBe('x')
+})
+
+for (const [name, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  test(`the first ${name} waits, the second aborts what is left, exit code ${code}`, async () => {
+    const { relay, port } = await startRelay(await serve(socket => socket.resume()))
+    const client = dial(port)
+    await relay.printed(/connected/)
+    relay.signal(name)
+    await relay.printed(/listening no more; 1 still open/)
+    expect(client.destroyed).toBe(false)
+    relay.signal(name)
+    await closed(client)
+    expect(client.errored).toMatchObject({ code: 'ECONNRESET' })
+    expect(await relay.exit).toBe(code)
+    expect(relay.errors).toMatch(
+      /failed: the relay was stopped; .*\n.* 1 conversation, 0 B in all\n$/,
+    )
+  })
+}
