@@ -3,10 +3,17 @@
 //   dialling end:   lane open ── HELLO ──▶ up at once; what comes back is a HELLO too
 //   accepting end:  lane ◀── HELLO ── then HELLO back, and up
 //
-// It knows pipes and the first message, and nothing of parcels. A lane is never paused.
+// It knows pipes, the first messages and PREFER, and nothing of parcels. A lane is never paused.
 
 import { logger, type MessagePipe, PipeError } from '@striper/core'
 import { checkedProperties, type LaneProperties } from './options.ts'
+import {
+  decodePrefer,
+  encodePrefer,
+  PREFER,
+  type Preference,
+  samePreference,
+} from './pure/prefer.ts'
 import {
   decode,
   encodeAbort,
@@ -28,6 +35,8 @@ export interface LaneEvents {
   /** A message came on a lane that is up. At each end the first is the far end's HELLO. */
   message(number: number, message: Buffer): void
   drained(number: number): void
+  /** What is said of a lane that is up has changed. */
+  changed(number: number, lane: MessagePipe): void
   /** A lane is gone; `number` is undefined where it never was up. Once for each lane. */
   down(number: number | undefined, lane: MessagePipe): void
 }
@@ -40,14 +49,20 @@ export interface LanesInit {
   limit: number
 }
 
+/** What a lane says first: HELLO, and maybe PREFER before it. */
+export type Opening = Hello & { readonly preference?: Preference }
+
 export class LanePipes {
   readonly #init: LanesInit
   readonly #events: LaneEvents
   readonly #numbers = new Map<MessagePipe, number | undefined>() // undefined while it is not up
-  readonly #properties = new WeakMap<MessagePipe, Required<LaneProperties>>()
+  readonly #said = new WeakMap<MessagePipe, LaneProperties>() // by the owner at this end
+  readonly #heard = new WeakMap<MessagePipe, Preference>() // from the far end
+  readonly #untold = new Set<MessagePipe>() // whose far end is to be told, when it drains
   readonly #pipes = new Map<number, MessagePipe>() // those that are up
   #next = 0
   #welcomed = false // whether the far end has the session
+  #closed: (() => void) | undefined // to be called when the last has closed
   #closing = false
 
   constructor(init: LanesInit, events: LaneEvents) {
@@ -70,25 +85,36 @@ export class LanePipes {
     return this.#numbers.get(lane)
   }
 
-  /** What its owner said of a lane. */
+  /** What its owner said of a lane; of what he did not, what the end that dialled it said. */
   propertiesOf(lane: MessagePipe): Required<LaneProperties> {
-    return this.#properties.get(lane) ?? checkedProperties({})
+    return checkedProperties({ ...this.#heard.get(lane), ...this.#said.get(lane) })
   }
 
-  add(lane: MessagePipe, properties: Required<LaneProperties>): void {
+  /** Its owner says something else of a lane. Throws a RangeError for what is out of range. */
+  change(lane: MessagePipe, properties: LaneProperties): void {
+    const before = this.propertiesOf(lane)
+    checkedProperties({ ...before, ...properties })
+    this.#said.set(lane, { ...this.#said.get(lane), ...properties })
+    const number = this.#numbers.get(lane)
+    if (number === undefined || this.#pipes.get(number) !== lane) return
+    this.#events.changed(number, lane)
+    if (this.#init.dials && !samePreference(before, this.propertiesOf(lane))) this.#tell(lane)
+  }
+
+  add(lane: MessagePipe, properties: LaneProperties): void {
     if (lane.maxMessageBytes < LANE_MESSAGE_BYTES) {
       const sentence = `a lane must take messages of ${LANE_MESSAGE_BYTES} bytes`
       throw new RangeError(`${lane.label}: ${sentence}, and takes ${lane.maxMessageBytes}`)
     }
     this.#own(lane, properties)
-    if (!this.#init.dials) lane.once('data', (message: Buffer) => this.#welcome(lane, message))
+    if (!this.#init.dials) awaitHello(lane, hello => this.#welcome(lane, hello))
     else if (lane.pending) lane.once('ready', () => this.#greet(lane))
     else this.#greet(lane)
   }
 
   /** A lane whose HELLO has been read already. */
-  adopt(lane: MessagePipe, hello: Hello): void {
-    this.#own(lane, checkedProperties({}))
+  adopt(lane: MessagePipe, hello: Opening): void {
+    this.#own(lane, {})
     this.#accept(lane, hello)
   }
 
@@ -107,24 +133,26 @@ export class LanePipes {
     const timer = setTimeout(() => {
       for (const lane of this.all) lane.destroy()
     }, patienceMs)
+    this.#closed = () => {
+      this.#closed = undefined
+      clearTimeout(timer)
+      done()
+    }
     for (const lane of open) {
-      lane.once('close', () => {
-        if (this.#numbers.size > 0) return
-        clearTimeout(timer)
-        done()
-      })
       if (this.#numbers.get(lane) === undefined) lane.destroy()
       else lane.end()
     }
   }
 
-  #own(lane: MessagePipe, properties: Required<LaneProperties>): void {
-    this.#properties.set(lane, properties)
+  #own(lane: MessagePipe, properties: LaneProperties): void {
+    this.#said.set(lane, properties)
     lane.on('error', error => log('%s: %s', this.#init.label, error.message))
     this.#numbers.set(lane, undefined)
     lane.once('close', () => {
       this.#down(lane)
       this.#numbers.delete(lane)
+      // Whichever is the last: it may have come when the others were being closed already.
+      if (this.#numbers.size === 0) this.#closed?.()
     })
     if (this.#closing) lane.destroy()
   }
@@ -134,25 +162,28 @@ export class LanePipes {
     if (this.#closing) return
     const { session, limit } = this.#init
     const hello = { mayOpen: !this.#welcomed, lane: this.#next++, session, limit }
+    if (!samePreference(this.propertiesOf(lane), checkedProperties({}))) this.#tell(lane)
     lane.write(encodeHello(hello))
     this.#up(lane, hello.lane)
   }
 
-  /** The first message of a lane that the far end dialled. */
-  #welcome(lane: MessagePipe, message: Buffer): void {
-    try {
-      const hello = readHello(message)
-      if (!hello.session.equals(this.#init.session)) {
-        throw new PipeError('ERR_PIPE_PROTOCOL', 'a lane of another session')
-      }
-      this.#accept(lane, hello)
-    } catch (error) {
-      lane.destroy(PipeError.from(error, lane.label))
-    }
+  /** Tells the far end what is said of a lane; one that is full when it drains, and once. */
+  #tell(lane: MessagePipe): void {
+    if (lane.writableNeedDrain) this.#untold.add(lane)
+    else if (!lane.writableEnded) lane.write(encodePrefer(this.propertiesOf(lane)))
   }
 
-  #accept(lane: MessagePipe, hello: Hello): void {
+  /** The far end has dialled a lane, and said HELLO. */
+  #welcome(lane: MessagePipe, hello: Opening): void {
+    if (!hello.session.equals(this.#init.session)) {
+      throw new PipeError('ERR_PIPE_PROTOCOL', 'a lane of another session')
+    }
+    this.#accept(lane, hello)
+  }
+
+  #accept(lane: MessagePipe, hello: Opening): void {
     if (this.#closing) return
+    if (hello.preference) this.#heard.set(lane, hello.preference)
     if (this.#pipes.has(hello.lane)) {
       lane.destroy(new PipeError('ERR_PIPE_PROTOCOL', `lane ${hello.lane} is there already`))
       return
@@ -167,9 +198,13 @@ export class LanePipes {
     this.#pipes.set(number, lane)
     lane.on('data', (message: Buffer) => {
       if (message[0] === HELLO) this.#welcomed = true
-      this.#events.message(number, message)
+      if (message[0] === PREFER && !this.#init.dials) this.#prefer(number, lane, message)
+      else this.#events.message(number, message)
     })
-    lane.on('drain', () => this.#events.drained(number))
+    lane.on('drain', () => {
+      if (this.#untold.delete(lane)) this.#tell(lane)
+      this.#events.drained(number)
+    })
     lane.on('end', () => {
       this.#down(lane)
       if (!lane.writableEnded) lane.end()
@@ -178,7 +213,18 @@ export class LanePipes {
     this.#events.up(number, lane)
   }
 
+  /** The end that dialled a lane says how it is to be used. */
+  #prefer(number: number, lane: MessagePipe, message: Buffer): void {
+    try {
+      this.#heard.set(lane, decodePrefer(message))
+      this.#events.changed(number, lane)
+    } catch (error) {
+      lane.destroy(PipeError.from(error, lane.label))
+    }
+  }
+
   #down(lane: MessagePipe): void {
+    this.#untold.delete(lane)
     const number = this.#numbers.get(lane)
     if (number !== undefined && !this.#pipes.delete(number)) return // it is known already
     log('%s: lane %d down, %s', this.#init.label, number ?? -1, lane.label)
@@ -186,8 +232,26 @@ export class LanePipes {
   }
 }
 
-/** Reads the first message of a lane; throws ERR_PIPE_PROTOCOL where it is not a HELLO. */
-export function readHello(message: Buffer): Hello {
+/** Calls back when a lane has said HELLO. A lane that says something else, other than one PREFER
+ *  before it, is aborted; so is one for which `heard` throws. */
+export function awaitHello(lane: MessagePipe, heard: (hello: Opening) => void): void {
+  let preference: Preference | undefined
+  const hear = (message: Buffer) => {
+    try {
+      if (message[0] === PREFER && preference === undefined) {
+        preference = decodePrefer(message)
+        lane.once('data', hear)
+      } else {
+        heard({ ...readHello(message), ...(preference && { preference }) })
+      }
+    } catch (error) {
+      lane.destroy(PipeError.from(error, lane.label))
+    }
+  }
+  lane.once('data', hear)
+}
+
+function readHello(message: Buffer): Hello {
   const decoded = decode(message)
   if (decoded.type === HELLO) return decoded.hello
   throw new PipeError('ERR_PIPE_PROTOCOL', `began with a message of type ${decoded.type}`)

@@ -52,7 +52,8 @@ export function checked(options: StripeOptions) {
   return { role, session, windowBytes, schedule, redundant, noLaneTimeoutMs }
 }
 
-/** What its owner says of a lane. Each may be changed while it runs; at each end for itself. */
+/** What its owner says of a lane. Each may be changed while it runs. Of weight and backup the end
+ *  that dials tells the other, where they hold as well, unless its own owner says otherwise. */
 export interface LaneProperties {
   /** How much the lane is preferred: with 0.5 it is chosen as though it were half as fast. Where
    *  there is always more to send, every lane is used all the same. Above 0; default 1. */

@@ -11,16 +11,16 @@ import { type Done, type Message, type MessagePipe, type MessageSizes } from '@s
 import { logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
 import { Alarm } from './alarm.ts'
 import { Inbox } from './inbox.ts'
-import { LANE_MESSAGE_BYTES, LanePipes } from './lanes.ts'
+import { LANE_MESSAGE_BYTES, LanePipes, type Opening } from './lanes.ts'
 import { checked, checkedProperties, toStats } from './options.ts'
 import type { LaneProperties, LaneStats, StripeOptions } from './options.ts'
 import { StripeCore } from './pure/core.ts'
 import type { Output, Totals } from './pure/output.ts'
-import { ABORTED, type Hello, PARCEL_HEADER_BYTES } from './pure/wire.ts'
+import { ABORTED, PARCEL_HEADER_BYTES } from './pure/wire.ts'
 
 const log = logger('stripe')
 
-/** How long lanes may take to carry the last words, when all is done and when it is not. In ms. */
+/** How long lanes may take to carry the last words, when all is done, and when not. In ms. */
 const FAREWELL_MS = 5000
 const ABORT_MS = 1000
 /** Beside the bytes of a parcel, the headers of what stands on the stripe should fit. */
@@ -60,8 +60,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     super({ kind: 'parcels', label: numbered('stripe') })
     this.session = session
     this.#core = new StripeCore(core, performance.now())
-    const { limit } = this.#core
-    const init = { label: this.label, session, dials: role === 'dial', limit }
+    const init = { label: this.label, session, dials: role === 'dial', limit: this.#core.limit }
     this.#lanes = new LanePipes(init, {
       up: (number, lane) => this.#laneUp(number, lane),
       message: (number, message) => {
@@ -70,6 +69,10 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
       },
       drained: number => {
         this.#core.laneBlocked(number, false)
+        this.#flush()
+      },
+      changed: (number, lane) => {
+        Object.assign(this.#core.lanes.get(number)!, this.#lanes.propertiesOf(lane))
         this.#flush()
       },
       down: (number, lane) => this.#laneDown(number, lane),
@@ -103,25 +106,22 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
 
   /**
    * Takes a lane, and owns it. It is used as soon as it is open; where it fails before, or later,
-   * it is forgotten, and `laneDown` says so. At the accepting end its first message has to be this
-   * session's HELLO. Throws a RangeError for a lane whose messages are too small. On a stripe that
-   * is over, the lane is destroyed.
+   * it is forgotten, and `laneDown` says so. At the accepting end it has to begin with HELLO, of
+   * this session. Throws a RangeError for a lane whose messages are too small. On a stripe that is
+   * over, the lane is destroyed.
    */
   addLane(lane: MessagePipe, properties: LaneProperties = {}): void {
-    this.#lanes.add(lane, checkedProperties(properties))
+    checkedProperties(properties)
+    this.#lanes.add(lane, properties)
   }
 
   /** Changes some of a lane's properties. Throws a RangeError for one out of range. */
   setLane(lane: MessagePipe, properties: LaneProperties): void {
-    const all = this.#lanes.propertiesOf(lane)
-    Object.assign(all, checkedProperties({ ...all, ...properties }))
-    const up = this.#core.lanes.get(this.#lanes.numberOf(lane) ?? -1)
-    if (up) Object.assign(up, all)
-    this.#flush()
+    this.#lanes.change(lane, properties)
   }
 
   /** Takes a lane whose HELLO somebody has read already, at the accepting end. */
-  adoptLane(lane: MessagePipe, hello: Hello): void {
+  adoptLane(lane: MessagePipe, hello: Opening): void {
     this.#lanes.adopt(lane, hello)
   }
 
@@ -185,10 +185,9 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
 
   override _destroy(error: Error | null, done: Done): void {
     this.#alarm.set(undefined)
-    const aborted = error ?? new PipeError('ERR_PIPE_ABORTED', 'destroyed', { label: this.label })
-    this.#held?.(aborted)
+    const { complete, label } = this
+    this.#held?.(error ?? new PipeError('ERR_PIPE_ABORTED', 'destroyed', { label }))
     this.#held = undefined
-    const { complete } = this
     if (complete) this.#core.farewell(performance.now())
     else if (!this.#peerKnows) this.#core.abort(ABORTED, '')
     this.#drainOutputs()

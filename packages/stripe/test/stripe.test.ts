@@ -165,6 +165,22 @@ test('a lane that is added to a stripe that is over is destroyed', async () => {
   await closed(late)
 })
 
+test('regression: a lane that comes while the others are being closed does not keep it from closing', async () => {
+  const [near, far] = await openStripes(memoryLanes(1))
+  for (const pipe of [near, far]) pipe.on('error', () => undefined)
+  const [[late, other]] = memoryLanes(1) as [[MessagePipe, MessagePipe]]
+  other.on('error', () => undefined)
+  const destroy = late._destroy.bind(late)
+  let letClose = () => undefined as void
+  late._destroy = (error, done) => (letClose = () => destroy(error, done))
+  const only = far.below[0]!
+  far.destroy()
+  far.addLane(late)
+  await closed(only)
+  letClose() // it is the last that closes, and was not there when the closing began
+  await closed(far)
+})
+
 test('at the accepting end a lane that begins with no HELLO, or of another, is refused alone', async () => {
   const [near, far] = await openStripes(memoryLanes(1))
   const other = { mayOpen: true, lane: 9, session: Buffer.alloc(16, 1), limit: 0 }

@@ -7,7 +7,7 @@
 
 import { abort, type ByteDuplex, type BytePipe, logger, type MessagePipe } from '@striper/core'
 import { addressOf, isPipe, isPipeError, PipeError, type Secured, securedBy } from '@striper/core'
-import { readHello, type StripeOptions, type StripePipe } from '@striper/stripe'
+import { awaitHello, type StripeOptions, type StripePipe } from '@striper/stripe'
 import { GreetedPipe } from './greeting.ts'
 import { decodeProof, type Proof } from './proof.ts'
 import { Admission, type EarlyDrop, sourceOf } from './pure/admission.ts'
@@ -148,33 +148,26 @@ export class Gatherer {
   #hear(lane: MessagePipe, { session: id }: GreetedPipe, judged: (verdict: Verdict) => void) {
     const secured = securedBy(lane)
     const hello = (proof?: { proof: Proof; lane: Secured }) => {
-      lane.once('data', (message: Buffer) => {
-        orDestroy(lane, () => {
-          const hello = readHello(message)
-          if (!hello.session.equals(id)) {
-            throw new PipeError('ERR_PIPE_PROTOCOL', 'greeting and HELLO name two sessions')
-          }
-          judged(this.#sessions.admit(lane, hello, proof))
-        })
+      awaitHello(lane, hello => {
+        if (!hello.session.equals(id)) {
+          throw new PipeError('ERR_PIPE_PROTOCOL', 'greeting and HELLO name two sessions')
+        }
+        judged(this.#sessions.admit(lane, hello, proof))
       })
     }
     if (secured) {
       lane.once('data', (message: Buffer) => {
-        orDestroy(lane, () => hello({ proof: decodeProof(message), lane: secured }))
+        try {
+          hello({ proof: decodeProof(message), lane: secured })
+        } catch (error) {
+          lane.destroy(PipeError.from(error, lane.label))
+        }
       })
     } else if (this.#options.requireProof) {
       lane.destroy(new PipeError('ERR_PIPE_AUTH', 'a lane without secrecy', { label: lane.label }))
     } else {
       hello()
     }
-  }
-}
-
-function orDestroy(lane: MessagePipe, act: () => void): void {
-  try {
-    act()
-  } catch (error) {
-    lane.destroy(PipeError.from(error, lane.label))
   }
 }
 

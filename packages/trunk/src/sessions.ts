@@ -4,15 +4,8 @@
 // peer it came from; one that a plain lane opened, to nobody. Only the like may join.
 
 import { logger, type MessagePipe, PipeError, type Secured } from '@striper/core'
-import {
-  type readHello,
-  refusal,
-  stripe,
-  type StripeOptions,
-  type StripePipe,
-} from '@striper/stripe'
+import { type Opening, refusal, stripe, type StripeOptions, type StripePipe } from '@striper/stripe'
 import { type Owner, ownerBy, type Proof } from './proof.ts'
-import { Bucket } from './pure/admission.ts'
 
 const log = logger('gather')
 
@@ -20,11 +13,6 @@ const log = logger('gather')
  *  open it again. */
 const OVER_MS = 60_000
 const MOST_OVER = 10_000
-/** How many lanes may join a session at once, and how many a second after that. */
-export const JOINS_AT_ONCE = 64
-export const JOINS_PER_SECOND = 10
-
-type Hello = ReturnType<typeof readHello>
 
 /** A lane that has said PROOF. */
 interface Proving {
@@ -44,7 +32,6 @@ interface Known {
 
 interface Live extends Known {
   readonly pipe: StripePipe
-  readonly joins: Bucket
 }
 
 interface Over extends Known {
@@ -89,7 +76,7 @@ export class Sessions {
 
   /** Puts a lane where its HELLO says. One that proves nothing is answered like one whose session
    *  was never there. */
-  admit(lane: MessagePipe, hello: Hello, proving: Proving | undefined): Verdict {
+  admit(lane: MessagePipe, hello: Opening, proving: Proving | undefined): Verdict {
     const { session: id } = hello
     const live = this.#live.get(key(id))
     const over = this.#overAs(id)
@@ -107,13 +94,10 @@ export class Sessions {
     return known && !fits ? 'liar' : 'none'
   }
 
-  #join({ pipe, joins }: Live, lane: MessagePipe, hello: Hello): Verdict {
+  #join({ pipe }: Live, lane: MessagePipe, hello: Opening): Verdict {
     const { maxLanes = 32 } = this.#options
     if (pipe.lanes.length >= maxLanes) {
       throw new PipeError('ERR_PIPE_LIMIT', `more than ${maxLanes} lanes`)
-    }
-    if (!joins.take(performance.now())) {
-      throw new PipeError('ERR_PIPE_LIMIT', `more than ${JOINS_PER_SECOND} lanes a second`)
     }
     pipe.adoptLane(lane, hello)
     return 'joined'
@@ -123,8 +107,7 @@ export class Sessions {
     const { onSession, maxSessions = 1000 } = this.#options
     if (this.#live.size >= maxSessions) return undefined
     const pipe = stripe({ ...this.#options.stripe, role: 'accept', session: id })
-    const joins = new Bucket(JOINS_AT_ONCE, JOINS_PER_SECOND, performance.now())
-    const live = { pipe, owner, joins }
+    const live = { pipe, owner }
     pipe.on('error', error => log('%s', error.message))
     this.#live.set(key(id), live)
     pipe.once('close', () => {

@@ -87,28 +87,3 @@ export function sourceOf(remote: string | undefined): string {
   while (first.length + last.length < 8) first.push('0')
   return [...first, ...last].slice(0, 4).join(':')
 }
-
-/** So many at once, and so many a second after that. */
-export class Bucket {
-  readonly #most: number
-  readonly #perSecond: number
-  #left: number
-  #at: number
-
-  constructor(most: number, perSecond: number, now: number) {
-    this.#most = most
-    this.#perSecond = perSecond
-    this.#left = most
-    this.#at = now
-  }
-
-  /** Takes one; false: there is none left. */
-  take(now: number): boolean {
-    const grown = this.#left + ((now - this.#at) * this.#perSecond) / 1000
-    this.#left = Math.min(this.#most, grown)
-    this.#at = now
-    if (this.#left < 1) return false
-    this.#left--
-    return true
-  }
-}
