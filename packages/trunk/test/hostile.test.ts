@@ -5,7 +5,7 @@ import { type BytePipe, memoryPair, type MessagePipe, stack } from '@striper/cor
 import { frame } from '@striper/frame'
 import { rng } from '@striper/testkit'
 import { type Gatherer, greet } from '@striper/trunk'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import * as wire from '../../stripe/src/pure/wire.ts'
 import { closed, exchange, joined, listening, type Scene } from './scene.ts'
 
@@ -97,6 +97,25 @@ for (const [name, speak] of Object.entries(strangers)) {
     expect([gatherer.strangers, gatherer.sessions.length, opened]).toEqual([0, 0, 0])
   })
 }
+
+test('T12: a byte each 50 ms between greeting and HELLO makes nobody’s 10 s longer', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  try {
+    const { gatherer } = listening()
+    const pipe = connection(gatherer)
+    const gone = closed(pipe)
+    pipe.write(Buffer.concat([greeting, Buffer.from([0, 1, 0, 0])])) // a message of 64 KiB
+    const drip = setInterval(() => pipe.write(Buffer.of(0)), 50)
+    await vi.advanceTimersByTimeAsync(9_950)
+    expect(gatherer.strangers).toBe(1)
+    await vi.advanceTimersByTimeAsync(100)
+    clearInterval(drip)
+    await gone
+    expect([gatherer.strangers, vi.getTimerCount()]).toEqual([0, 0])
+  } finally {
+    vi.useRealTimers()
+  }
+})
 
 test('bytes that are no greeting are refused at the first that is wrong', async () => {
   for (let wrong = 0; wrong < 8; wrong++) {

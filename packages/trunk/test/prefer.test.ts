@@ -3,7 +3,7 @@
 
 import { memoryPair, stack } from '@striper/core'
 import { frame } from '@striper/frame'
-import { type LaneView, type Schedule, soonest, type StripePipe } from '@striper/stripe'
+import { type Schedule, soonest, type StripePipe } from '@striper/stripe'
 import { newSecret, tlsClient, tlsServer } from '@striper/tls'
 import { greet, type TrunkPipe } from '@striper/trunk'
 import { expect, test } from 'vitest'
@@ -92,15 +92,18 @@ test('what setLanes changes while it runs holds at the far end soon after', asyn
 })
 
 test('the weight is told, and the owner of the listening end has the last word of what he names', async () => {
-  let seen: readonly LaneView[] = []
-  const schedule: Schedule = (lanes, need) => soonest((seen = [...lanes]), need)
+  const weights = new Map<number, number>()
+  const schedule: Schedule = (lanes, need) => {
+    for (const { number, weight } of lanes) weights.set(number, weight)
+    return soonest(lanes, need)
+  }
   const scene = await bothUp(
     { properties: lane => ({ backup: lane === 1, weight: 0.25 }), gather: { stripe: { schedule } } },
     session => session.on('laneUp', lane => session.setLane(lane as never, { backup: false })),
   )
   const carried = await download(scene.near, scene.far)
   expect(Math.min(...carried.values())).toBeGreaterThan(0)
-  expect(seen.map(({ weight }) => weight)).toEqual([0.25, 0.25])
+  expect([...weights.values()]).toEqual([0.25, 0.25])
   await over(scene)
 })
 
