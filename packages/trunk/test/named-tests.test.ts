@@ -7,8 +7,11 @@ const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.m
 
 /** `file` "part of a name": the tests that a document names. */
 function named(document: string) {
-  return [...read(document).matchAll(/`([\w./-]+\.test\.ts)` "([^"]+)"/g)].map(
-    ([, file = '', name = '']) => ({ file: `packages/${file}`, name }),
+  return [...read(document).matchAll(/`([\w./-]+\.test\.ts)`\s+"([^"]+)"/g)].map(
+    ([, file = '', name = '']) => ({
+      file: file.startsWith('examples/') ? file : `packages/${file}`,
+      name: name.replace(/\s+/g, ' '), // a line of the document ends where it likes
+    }),
   )
 }
 
