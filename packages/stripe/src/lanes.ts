@@ -29,6 +29,9 @@ const log = logger('stripe')
 /** Every lane must take messages of this size, in bytes. */
 export const LANE_MESSAGE_BYTES = 65 * 1024
 
+/** A timer that is so late was not late by itself: this process was stopped, in ms. */
+const LEAP_MS = 1000
+
 /** Who is told what becomes of lanes. */
 export interface LaneEvents {
   up(number: number, lane: MessagePipe): void
@@ -130,9 +133,16 @@ export class LanePipes {
     this.#closing = true
     const open = this.all
     if (open.length === 0) return done()
-    const timer = setTimeout(() => {
-      for (const lane of this.all) lane.destroy()
-    }, patienceMs)
+    let timer: ReturnType<typeof setTimeout>
+    const wait = () => {
+      const due = performance.now() + patienceMs
+      timer = setTimeout(() => {
+        // Where we were stopped meanwhile, timers come before what has arrived: that counts first.
+        if (performance.now() - due > LEAP_MS) return wait()
+        for (const lane of this.all) lane.destroy()
+      }, patienceMs)
+    }
+    wait()
     this.#closed = () => {
       this.#closed = undefined
       clearTimeout(timer)

@@ -1,7 +1,7 @@
 import { memoryPair, ready, type MessagePipe, type Pipe } from '@striper/core'
 import { roundRobin, stripe, untilCongested } from '@striper/stripe'
 import { rng } from '@striper/testkit'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import * as wire from '../src/pure/wire.ts'
 import { memoryLanes, openStripes, striped, times } from './scene.ts'
 
@@ -178,6 +178,32 @@ test('regression: a lane that comes while the others are being closed does not k
   far.addLane(late)
   await closed(only)
   letClose() // it is the last that closes, and was not there when the closing began
+  await closed(far)
+})
+
+test('regression: lanes that close have their time again where the process was stopped meanwhile', async () => {
+  const [near, far] = await openStripes(memoryLanes(1))
+  for (const pipe of [near, far]) pipe.on('error', () => undefined)
+  const [lane] = near.below as [MessagePipe]
+  let now = performance.now()
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    far.below[0]!.pause() // it hears nothing: the lane does not close by itself
+    near.destroy()
+    await turn()
+    now += 9000
+    vi.advanceTimersByTime(1000) // the time is up, but eight seconds ago
+    expect(lane.destroyed).toBe(false)
+    now += 1000
+    vi.advanceTimersByTime(1000)
+    expect(lane.destroyed).toBe(true)
+  } finally {
+    vi.useRealTimers()
+    clock.mockRestore()
+  }
+  await closed(near)
+  far.destroy()
   await closed(far)
 })
 
