@@ -18,12 +18,20 @@ const both: Record<string, () => Sides> = {
 for (const [name, sides] of Object.entries(both)) {
   conformance(`tls with ${name} over memory`, () => overMemory(sides()))
 
-  conformance(`tls with ${name} over tcp`, async () => over(...(await tcpPair()), sides()), OVER_TCP)
+  conformance(
+    `tls with ${name} over tcp`,
+    async () => over(...(await tcpPair()), sides()),
+    OVER_TCP,
+  )
 
-  conformance(`frame over tls with ${name} over tcp`, async () => {
-    const [left, right] = over(...(await tcpPair()), sides())
-    return [stack(left, frame()), stack(right, frame())]
-  }, OVER_TCP)
+  conformance(
+    `frame over tls with ${name} over tcp`,
+    async () => {
+      const [left, right] = over(...(await tcpPair()), sides())
+      return [stack(left, frame()), stack(right, frame())]
+    },
+    OVER_TCP,
+  )
 }
 
 conformance('tls over tls over memory, open already', async () => {

@@ -98,7 +98,10 @@ test('the weight is told, and the owner of the listening end has the last word o
     return soonest(lanes, need)
   }
   const scene = await bothUp(
-    { properties: lane => ({ backup: lane === 1, weight: 0.25 }), gather: { stripe: { schedule } } },
+    {
+      properties: lane => ({ backup: lane === 1, weight: 0.25 }),
+      gather: { stripe: { schedule } },
+    },
     session => session.on('laneUp', lane => session.setLane(lane as never, { backup: false })),
   )
   const carried = await download(scene.near, scene.far)
