@@ -6,8 +6,8 @@ import { conformance } from '@striper/testkit'
 import { over, overMemory, type Sides, tcpPair, withCertificates, withSecret } from './scene.ts'
 
 /** The kernel has 4 MiB and more of a reader that has stopped (docs/contract.md, rule 10), and each
- *  of the layers its mark: 256 KiB of tcp, the records, Node's TLSSocket and tls, at each end, and of
- *  frame 17 messages. 9 MiB, and as much again for a kernel with larger buffers. */
+ *  of the layers its mark at each end: 256 KiB of tcp, the records, Node's TLSSocket and tls, and
+ *  17 messages of frame. 9 MiB, and as much again for a kernel with larger buffers. */
 const OVER_TCP = { maxBufferedBytes: 18 * 1024 * 1024 }
 
 const both: Record<string, () => Sides> = {
