@@ -191,9 +191,9 @@ export class Link {
   }
 
   #wanted(session: Session, { key, state, why }: WantedLane): void {
-    const fresh = state === 'up' || state === 'absent' || state === 'spent'
-    this.#log.say(fresh ? 'info' : 'debug', 'lane', `lane ${key}: ${why}`, { key, state })
-    if (state === 'waiting' && !this.#isUp) this.#log.say('info', 'lane', `lane ${key} ${why}`)
+    // While the session is up, a lane that comes and goes costs nothing; else it is why all waits.
+    const quiet = state === 'dialling' || (state === 'waiting' && this.#isUp)
+    this.#log.say(quiet ? 'debug' : 'info', 'lane', `lane ${key}: ${why}`, { key, state })
     if (state !== 'up' || session !== this.#current || this.#isUp) return
     this.#isUp = true
     this.#everUp = true

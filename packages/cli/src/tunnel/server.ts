@@ -63,7 +63,8 @@ class Server {
       const drained = this.#drain()
       await Promise.race([drained, signalled(aborting)])
     } finally {
-      this.#conversationsOver()
+      this.#abort()
+      await Promise.all(this.#sessions.values())
       await Promise.all(this.#servers.map(server => server.destroy()))
     }
   }
@@ -160,7 +161,7 @@ class Server {
   }
 
   /** Aborts what is left. */
-  #conversationsOver(): void {
+  #abort(): void {
     this.#ports.close()
     for (const { mux } of this.#sessions.keys()) mux.destroy(new Error('the server was stopped'))
     this.#gatherer.destroy()
