@@ -45,7 +45,9 @@ class Client {
       up: session => this.#reverse.ask(session),
       channel: (session, channel) => void this.#accepted(session, channel),
     })
-    this.#reverse = new Reverse(settings.reverses, this.#log, session => this.#link.replace(session))
+    this.#reverse = new Reverse(settings.reverses, this.#log, session =>
+      this.#link.replace(session),
+    )
   }
 
   async run(): Promise<void> {

@@ -108,7 +108,10 @@ export class Link {
     )
     this.#current = session
     const over = (failure?: PipeError) => this.#over(session, failure)
-    this.#sessions.set(session, session.mux.done.then(() => over(), over))
+    this.#sessions.set(
+      session,
+      session.mux.done.then(() => over(), over),
+    )
   }
 
   /** A session that is there, at once or in a while. Rejects with a PipeError where there is none
@@ -141,7 +144,8 @@ export class Link {
   async drain(): Promise<void> {
     this.#stop()
     for (const { pipe, mux } of this.#sessions.keys()) {
-      if (pipe.pending) mux.destroy() // nothing is on it
+      if (pipe.pending)
+        mux.destroy() // nothing is on it
       else void mux.drain().catch(() => undefined) // #over says so
     }
     await Promise.all(this.#sessions.values())
