@@ -1,7 +1,16 @@
 // What users write: each form that is right with its value, each that is wrong with its sentence.
 
 import { expect, test } from 'vitest'
-import { count, destination, forward, server, size, sizeFrom, someTime, time } from '../src/values.ts'
+import {
+  count,
+  destination,
+  forward,
+  server,
+  size,
+  sizeFrom,
+  someTime,
+  time,
+} from '../src/values.ts'
 
 type Table = readonly (readonly [string, unknown])[]
 

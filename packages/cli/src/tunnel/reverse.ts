@@ -23,11 +23,7 @@ export class Reverse {
   #closed = false
 
   /** `drained` is told of a session on which the server listens no more, of its own accord. */
-  constructor(
-    forwards: readonly Forward[],
-    log: EventLog,
-    drained: (session: Session) => void,
-  ) {
+  constructor(forwards: readonly Forward[], log: EventLog, drained: (session: Session) => void) {
     this.#forwards = forwards
     this.#log = log
     this.#drained = drained

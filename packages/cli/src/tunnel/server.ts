@@ -149,7 +149,10 @@ class Server {
       const level = failure === undefined ? 'info' : 'warning'
       this.#log.say(level, 'session-over', `session ${name} ${how}`, { session: name })
     }
-    this.#sessions.set(session, session.mux.done.then(() => over(), over))
+    this.#sessions.set(
+      session,
+      session.mux.done.then(() => over(), over),
+    )
   }
 
   /** Takes nothing new, and resolves when all that is open has ended. */
