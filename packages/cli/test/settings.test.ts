@@ -123,7 +123,9 @@ test('the environment has the key no more once it was read, and a damaged one is
   const damaged = secret.reveal().replace(/.{4}$/, 'AAAA')
   const read = (STRIPER_KEY: string) =>
     serverSettings(valuesOf(SERVER_OPTIONS, new Map()), { ...ENV, STRIPER_KEY })
-  expect(() => read(damaged)).toThrow('STRIPER_KEY: this secret is damaged: its checksum does not fit')
+  expect(() => read(damaged)).toThrow(
+    'STRIPER_KEY: this secret is damaged: its checksum does not fit',
+  )
   expect(() => read('')).toThrow('STRIPER_KEY: a secret begins with striper1_') // empty is not absent
 })
 

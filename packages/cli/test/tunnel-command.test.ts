@@ -44,3 +44,28 @@ test('server and client, a status of both, one signal waits and two abort; no se
     expect(output + errors).not.toContain(text.slice(9, 30))
   }
 })
+
+test('a client that died without a word has its -R again, before its old session is over', async () => {
+  const key = file(newSecret().reveal())
+  const target = await serve(socket => void socket.pipe(socket))
+  const common = ['--key-file', key, '--socket']
+  const server = start(
+    ...(['striper', 'server', ...common, join(folder(), 's')] as const),
+    ...['--listen', '127.0.0.1:0', '--allow-listen', '127.0.0.1:*', '--no-lane-timeout', '1h'],
+  )
+  const [, lanes] = await server.printed(/127\.0\.0\.1:(\d+) for lanes/)
+  const client = (port: string) =>
+    start(
+      ...(['striper', 'client', ...common, join(folder(), 'c')] as const),
+      ...['--server', `127.0.0.1:${lanes}`, '-R', `${port}:127.0.0.1:${target}`],
+    )
+  const listens = /server 127\.0\.0\.1:(\d+) to \S+, made from here/
+  const first = client('0')
+  const [, port] = await first.printed(listens)
+  first.signal('SIGKILL')
+  await first.exit
+  await client(port!).printed(listens)
+  const socket = dial(Number(port))
+  socket.end('x')
+  expect((await collect(socket)).toString()).toBe('x')
+})

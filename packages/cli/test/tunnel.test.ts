@@ -121,7 +121,9 @@ test('a key that is not the server’s: the client ends with exit code 4, both e
   const client = startClient(newSecret().reveal(), port, ['-L', '0:127.0.0.1:80'])
   expect(await client.over).toMatchObject({
     exitCode: 4,
-    message: expect.stringMatching(/^the server does not let us in with key [0-9a-f]{16}/) as string,
+    message: expect.stringMatching(
+      /^the server does not let us in with key [0-9a-f]{16}/,
+    ) as string,
   })
   await server.said(/127\.0\.0\.1:\d+ not let in: its key is not ours/)
 })

@@ -46,6 +46,7 @@ export class Link {
   readonly #policy: LanePolicy
   readonly #sessions = new Map<Session, Promise<void>>() // with its end
   readonly #waiters = new Set<Waiter>()
+  readonly #reasons = new Map<string, string>() // by lane: the last that was said
   #current: Session | undefined
   #isUp = false // the current one
   #failures = 0
@@ -196,7 +197,11 @@ export class Link {
 
   #wanted(session: Session, { key, state, why }: WantedLane): void {
     // While the session is up, a lane that comes and goes costs nothing; else it is why all waits.
-    const quiet = state === 'dialling' || (state === 'waiting' && this.#isUp)
+    // And the same reason, again and again, is said once.
+    const reason = why.replace(/^waits [\d.]+ s: /, '')
+    const again = state === 'waiting' && this.#reasons.get(key) === reason
+    if (state !== 'dialling') this.#reasons.set(key, reason)
+    const quiet = state === 'dialling' || again || (state === 'waiting' && this.#isUp)
     this.#log.say(quiet ? 'debug' : 'info', 'lane', `lane ${key}: ${why}`, { key, state })
     if (state !== 'up' || session !== this.#current || this.#isUp) return
     this.#isUp = true
