@@ -59,7 +59,7 @@ export function readKey(path: string): Secret {
     return parseSecret(text)
   } catch (error) {
     const where = path === '-' ? 'what came on stdin' : `'${path}'`
-    throw new UsageError(`${where} is ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`${where}: ${(error as Error).message}`, { cause: error })
   }
 }
 

@@ -72,7 +72,7 @@ function readKeys(files: readonly string[], env: NodeJS.ProcessEnv) {
   try {
     return [parseSecret(text)]
   } catch (error) {
-    throw new UsageError(`${KEY_VARIABLE} is ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`${KEY_VARIABLE}: ${(error as Error).message}`, { cause: error })
   }
 }
 

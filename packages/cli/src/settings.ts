@@ -1,8 +1,7 @@
 // What `striper server` and `striper client` run with: checked, complete, and of the types that the
 // running parts take. Times are in ms, sizes in bytes; a time of 0 is none.
 
-import type { SocketAddress } from 'striper'
-import type { LanePlace } from './place.ts'
+import type { LanePlace, LaneServer, SocketAddress } from 'striper'
 import type { AllowRule, ListenRule } from './pure/allow.ts'
 import type { Secret } from './secret.ts'
 import type { Forward } from './values.ts'
@@ -25,6 +24,10 @@ export type Security =
 /** What both ends have. */
 export interface CommonSettings {
   readonly security: Security
+  /** What the server calls itself, at both ends: with a key it is part of the key, so that a node's
+   *  own server is not taken for its client's peer; in certificates it is the name of the server's.
+   *  '' at both ends where nobody said. */
+  readonly serverName: string
   /** Where `striper status` asks: the path of a Unix socket, or the name of a pipe on Windows. */
   readonly socket: string
   /** What may wait at this end of a session for its reader; 256 KiB to 1 GiB. */
@@ -62,7 +65,7 @@ export interface ServerSettings extends CommonSettings {
 export interface ClientSettings extends CommonSettings {
   readonly role: 'client'
   /** The server's addresses; one or more, all of one server. */
-  readonly servers: readonly SocketAddress[]
+  readonly servers: readonly LaneServer[]
   /** Where lanes are dialled from; one or more. */
   readonly places: readonly LanePlace[]
   /** Connections taken here, and made by the server. */

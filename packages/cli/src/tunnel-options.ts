@@ -1,19 +1,20 @@
 // The options of `striper server` and `striper client`, and the settings they come to.
 
+import { type LanePlace, parsePlace } from 'striper'
 import { isPrivate } from './local.ts'
 import { UsageError } from './exit.ts'
 import { list, optional, preset, type Values } from './option.ts'
-import { type LanePlace, MOST_LANES, parsePlace } from './place.ts'
 import { parseAllow, parseAllowListen } from './pure/allow.ts'
 import { readSecurity, SECURITY_OPTIONS } from './security.ts'
 import { maxOpenFiles } from './limits.ts'
 import type { ClientSettings, CommonSettings, ServerSettings } from './settings.ts'
 import { socketPath } from './sockets.ts'
-import { address, count, destination, forward, oneOf, path, sizeFrom, someTime } from './values.ts'
-import { time } from './values.ts'
+import { address, count, forward, oneOf, path, server, sizeFrom } from './values.ts'
+import { MOST_LANES, name, someTime, time } from './values.ts'
 
 const COMMON_OPTIONS = {
   ...SECURITY_OPTIONS,
+  'server-name': optional('NAME', name, 'what the server calls itself; the same at both ends'),
   socket: optional('PATH', path, 'where striper status asks (one for each process, see status)'),
   window: preset(
     'SIZE',
@@ -54,7 +55,7 @@ export const SERVER_OPTIONS = {
 }
 
 export const CLIENT_OPTIONS = {
-  server: list('ADDRESS', destination, 'the server; several are addresses of one server'),
+  server: list('ADDRESS', server, 'the server; several are addresses of one server'),
   forward: list('FORWARD', forward, 'connections taken here, made by the server', { short: 'L' }),
   reverse: list('FORWARD', forward, 'connections taken by the server, made here', { short: 'R' }),
   bind: list('PLACE', parsePlace, 'where to dial lanes from'),
@@ -114,6 +115,10 @@ export function clientSettings(
   if (security.by === 'key' && security.keys.length > 1) {
     throw new UsageError('--key-file is given twice; a client has one key')
   }
+  const serverName = values['server-name'] ?? ''
+  if (security.by === 'certificate' && serverName === '') {
+    throw new UsageError('--server-name says whose certificate the server has to show')
+  }
   return {
     role: 'client',
     servers: server,
@@ -133,6 +138,7 @@ function common(
 ): CommonSettings {
   return {
     security,
+    serverName: values['server-name'] ?? '',
     socket: values.socket ?? socketPath(role, env),
     windowBytes: values.window,
     connectTimeoutMs: values['connect-timeout'],

@@ -2,7 +2,8 @@
 // RangeError that says what it got and what is allowed.
 
 import { isIP, isIPv6 } from 'node:net'
-import { parseAddress, type SocketAddress } from 'striper'
+import { type LaneServer, parseAddress, type SocketAddress } from 'striper'
+import { isHost } from './pure/request.ts'
 
 /** Connections that come in at one end and go out at the other. */
 export interface Forward {
@@ -11,6 +12,9 @@ export interface Forward {
   /** Whom the other end connects to. */
   readonly target: { readonly host: string; readonly port: number }
 }
+
+/** Lanes of a session, at most: what a place, and a server, take. */
+export const MOST_LANES = 32
 
 const MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
 const LONGEST_MS = 2 ** 31 - 1 // what a timer can count
@@ -26,6 +30,19 @@ export function destination(text: string): SocketAddress {
     throw new RangeError(`'${text}': nobody can be reached at port 0`)
   }
   return address
+}
+
+/** A server to dial lanes to: HOST:PORT or [V6]:PORT; without a host, this machine. */
+export function server(text: string): LaneServer {
+  const address = destination(text)
+  if ('port' in address) return { host: 'localhost', ...address }
+  throw new RangeError(`'${text}' is a path, and lanes are dialled to HOST:PORT`)
+}
+
+/** A name of a server. */
+export function name(text: string): string {
+  if (/^[\x21-\x7e]{1,253}$/.test(text)) return text
+  throw new RangeError(`'${text}' is not a name: 1 to 253 characters of ASCII, and no blanks`)
 }
 
 /** [BIND:]PORT:HOST:PORT, as ssh has it. Without BIND it is 127.0.0.1; `*`, or nothing before the
@@ -45,6 +62,7 @@ export function forward(text: string): Forward {
   if (!['', '*', 'localhost'].includes(local) && isIP(local) === 0) {
     throw new RangeError(`'${text}': '${local}' is not an address to listen at`)
   }
+  if (!isHost(host)) throw new RangeError(`'${text}': '${host}' is neither a name nor an address`)
   const [from, port] = [Number(groups.from), Number(groups.to)]
   if (from > 65535 || port > 65535) throw new RangeError(`'${text}': a port is at most 65535`)
   if (port === 0) throw new RangeError(`'${text}': nobody can be reached at port 0`)

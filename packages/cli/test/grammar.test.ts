@@ -1,8 +1,16 @@
 // What users write: each form that is right with its value, each that is wrong with its sentence.
 
 import { expect, test } from 'vitest'
-import { parsePlace } from '../src/place.ts'
-import { count, destination, forward, size, sizeFrom, someTime, time } from '../src/values.ts'
+import {
+  count,
+  destination,
+  forward,
+  server,
+  size,
+  sizeFrom,
+  someTime,
+  time,
+} from '../src/values.ts'
 
 type Table = readonly (readonly [string, unknown])[]
 
@@ -113,26 +121,7 @@ wrong('a count', count(1, 32), [
 
 wrong('a destination', destination, [['a:0', /port 0/]])
 
-right('place', parsePlace, [
-  ['192.0.2.7', { from: '192.0.2.7', count: 1 }],
-  ['[fd00::7]*2', { from: 'fd00::7', count: 2 }],
-  ['fd00::7,backup', { from: 'fd00::7', count: 1, backup: true }],
-  ['*8', { from: '', count: 8 }],
-  ['eth0.100*32', { from: 'eth0.100', count: 32 }],
-  ['wwan0,budget=5G,weight=0.5', { from: 'wwan0', count: 1, budgetBytes: 5e9, weight: 0.5 }],
-])
-
-wrong('place', parsePlace, [
-  ['', /neither an address nor an interface/],
-  ['10.0.0', /neither an address nor an interface/],
-  ['a b', /neither an address nor an interface/],
-  ['eth0*0', /\*1 to \*32/],
-  ['eth0*33', /\*1 to \*32/],
-  ['eth0*', /\*1 to \*32/],
-  ['eth0*2*2', /\*1 to \*32/],
-  ['eth0,weight=0', /above 0/],
-  ['eth0,weight', /above 0/],
-  ['eth0,backup=1', /is not weight=W, backup or budget=SIZE/],
-  ['eth0,fast', /'fast' is not/],
-  ['eth0,backup,backup', /'backup' twice/],
+wrong('a server', server, [
+  ['./lanes.sock', /is a path/],
+  ['a:0', /port 0/],
 ])

@@ -123,8 +123,10 @@ test('the environment has the key no more once it was read, and a damaged one is
   const damaged = secret.reveal().replace(/.{4}$/, 'AAAA')
   const read = (STRIPER_KEY: string) =>
     serverSettings(valuesOf(SERVER_OPTIONS, new Map()), { ...ENV, STRIPER_KEY })
-  expect(() => read(damaged)).toThrow('STRIPER_KEY is a damaged secret: its checksum is wrong')
-  expect(() => read('')).toThrow('STRIPER_KEY is not a secret') // empty is not absent
+  expect(() => read(damaged)).toThrow(
+    'STRIPER_KEY: this secret is damaged: its checksum does not fit',
+  )
+  expect(() => read('')).toThrow('STRIPER_KEY: a secret begins with striper1_') // empty is not absent
 })
 
 const PLAIN = '--insecure-plaintext'
@@ -187,5 +189,5 @@ test('settings can be printed, logged and sent as JSON, and nobody sees the key'
   for (const text of [JSON.stringify(settings), inspect(settings, { depth: 9 }), String(secret)]) {
     expect(text).not.toContain(secret.reveal().slice(9, 20))
   }
-  expect(JSON.stringify(settings)).toContain('striper1_(hidden)')
+  expect(JSON.stringify(settings)).toContain(`[secret ${secret.id}]`)
 })

@@ -3,7 +3,7 @@
 //   app ──▶ local.js at local_port ══ somaxconn sockets ══▶ server.js at host:host_port
 //                                                               ──▶ 127.0.0.1:remote_port
 
-import { MOST_LANES } from '../place.ts'
+import { MOST_LANES } from '../values.ts'
 import { ConfigDocument } from './document.ts'
 import { Source } from './source.ts'
 

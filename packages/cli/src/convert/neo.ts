@@ -5,9 +5,8 @@
 //                                                                 ──▶ DestAddr
 
 import { isIP } from 'node:net'
-import { formatAddress, parseAddress } from 'striper'
+import { formatAddress, parseAddress, parsePlace } from 'striper'
 import { UsageError } from '../exit.ts'
-import { parsePlace } from '../place.ts'
 import { ConfigDocument } from './document.ts'
 import { Source } from './source.ts'
 

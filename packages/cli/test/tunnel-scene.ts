@@ -1,0 +1,119 @@
+// A tunnel in this process: the running server and client, from the command line's own words, with
+// what they log, and the two signals as functions.
+
+import { inspect } from 'node:util'
+import { EventLog } from '../src/log.ts'
+import { parseCommandLine, valuesOf } from '../src/option.ts'
+import { runClient, runServer } from '../src/run.ts'
+import type { Run } from '../src/service.ts'
+import type { Snapshot } from '../src/snapshot.ts'
+import { Screen } from '../src/terminal.ts'
+import { CLIENT_OPTIONS, clientSettings } from '../src/tunnel-options.ts'
+import { SERVER_OPTIONS, serverSettings } from '../src/tunnel-options.ts'
+
+/** An end that runs. */
+export class End {
+  /** What it has logged, a line each. */
+  readonly lines: string[] = []
+  /** Resolves when it has ended, with its failure if it failed. */
+  readonly over: Promise<unknown>
+  readonly #stopping = new AbortController()
+  readonly #aborting = new AbortController()
+  #source: (() => Snapshot) | undefined
+  #wake: () => void = () => undefined
+
+  constructor(run: Run<never>, settings: unknown) {
+    const write = (text: string) => {
+      this.lines.push(text)
+      this.#wake()
+    }
+    const out = { write, on: () => out, isTTY: false }
+    const screen = new Screen(out as unknown as ConstructorParameters<typeof Screen>[0])
+    const log = new EventLog({ log: undefined, quiet: false, verbose: true }, screen)
+    const running = run(settings as never, {
+      log,
+      stopping: this.#stopping.signal,
+      aborting: this.#aborting.signal,
+      show: source => {
+        this.#source = source
+        return Promise.resolve()
+      },
+    })
+    this.over = running.then(
+      () => undefined,
+      (error: unknown) => {
+        this.lines.push(`ended with ${inspect(error)}`)
+        this.#wake()
+        return error
+      },
+    )
+  }
+
+  /** The first and the second signal. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  abort(): void {
+    this.#aborting.abort()
+  }
+
+  /** Stops at once, whatever is open. */
+  async kill(): Promise<void> {
+    this.stop()
+    this.abort()
+    await this.over
+  }
+
+  snapshot(): Snapshot {
+    if (!this.#source) throw new Error('it shows nothing yet')
+    return this.#source()
+  }
+
+  /** Waits until it has logged this. */
+  async said(what: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      for (const line of this.lines) {
+        const match = what.exec(line)
+        if (match) return match
+      }
+      const ended = this.lines.find(line => line.startsWith('ended with'))
+      if (ended !== undefined) throw new Error(`it never said ${what}: ${this.lines.join('')}`)
+      await new Promise<void>(resolve => (this.#wake = resolve))
+    }
+  }
+}
+
+const ends: End[] = []
+
+/** Kills every end of the test. */
+export async function killAll(): Promise<void> {
+  await Promise.all(ends.splice(0).map(end => end.kill()))
+}
+
+/** Starts a server at `--listen 127.0.0.1:PORT`, 0 unless it is told; with the port it has. */
+export async function startServer(key: string, args: readonly string[], port = 0) {
+  const line = ['--listen', `127.0.0.1:${port}`, ...args]
+  const values = valuesOf(SERVER_OPTIONS, parseCommandLine(SERVER_OPTIONS, line).given)
+  const settings = serverSettings(values, { STRIPER_KEY: key, XDG_RUNTIME_DIR: '/nowhere' })
+  const server = new End(runServer as Run<never>, settings)
+  ends.push(server)
+  const [, at] = await server.said(/127\.0\.0\.1:(\d+) for lanes/)
+  return { server, port: Number(at) }
+}
+
+/** Starts a client of the server at that port. */
+export function startClient(key: string, port: number, args: readonly string[]): End {
+  const line = ['--server', `127.0.0.1:${port}`, ...args]
+  const values = valuesOf(CLIENT_OPTIONS, parseCommandLine(CLIENT_OPTIONS, line).given)
+  const settings = clientSettings(values, { STRIPER_KEY: key, XDG_RUNTIME_DIR: '/nowhere' })
+  const client = new End(runClient as Run<never>, settings)
+  ends.push(client)
+  return client
+}
+
+/** The port of a client's -L that was given port 0. */
+export async function forwarded(client: End): Promise<number> {
+  const [, port] = await client.said(/127\.0\.0\.1:(\d+) to \S+, made by the server/)
+  return Number(port)
+}

@@ -1,0 +1,209 @@
+// The tunnel, both ends in this process: what a connection through it meets.
+
+import { once } from 'node:events'
+import net, { type Socket } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { closed, closedPort, collect, dial, serve, sockets } from '../../../examples/test/scene.ts'
+import { newSecret } from '../src/secret.ts'
+import { type End, forwarded, killAll, startClient, startServer } from './tunnel-scene.ts'
+
+afterEach(killAll)
+
+const KEY = newSecret().reveal()
+
+/** Answers each conversation, when its question has ended, with the question twice. */
+const twice = (socket: Socket) =>
+  void collect(socket).then(question => socket.end(Buffer.concat([question, question])))
+
+/** A tunnel to a target of this test's, and the port of its -L. */
+async function tunnel(target: number, more: { server?: string[]; client?: string[] } = {}) {
+  const allow = ['--allow', `127.0.0.1:${target}`]
+  const { server, port } = await startServer(KEY, [...allow, ...(more.server ?? [])])
+  const to = ['-L', `0:127.0.0.1:${target}`]
+  const client = startClient(KEY, port, [...to, ...(more.client ?? [])])
+  return { server, client, lanes: port, port: await forwarded(client) }
+}
+
+async function resetOf(socket: Socket): Promise<unknown> {
+  await closed(socket)
+  return (socket.errored as NodeJS.ErrnoException | null)?.code
+}
+
+test('bytes pass both ways, a half-close passes, and the late answer comes whole', async () => {
+  const { client, server, port } = await tunnel(await serve(twice))
+  const question = Buffer.alloc(300_000, 'abc')
+  const socket = dial(port)
+  socket.end(question)
+  expect((await collect(socket)).equals(Buffer.concat([question, question]))).toBe(true)
+  await client.said(/ended; 600 kB in, 300 kB out/)
+  await server.said(/ended; 300 kB in, 600 kB out/)
+})
+
+test('the target ends first, and what the client says afterwards arrives', async () => {
+  const heard = new Promise<Buffer>(resolve => {
+    void serve(socket => {
+      socket.end('first')
+      void collect(socket).then(resolve)
+    }).then(async target => {
+      const { port } = await tunnel(target)
+      const socket = dial(port)
+      expect((await collect(socket)).toString()).toBe('first')
+      socket.end('afterwards')
+    })
+  })
+  expect((await heard).toString()).toBe('afterwards')
+})
+
+test('a reset of either side arrives as a reset at the other', async () => {
+  const accepted: Socket[] = []
+  const target = await serve(socket => {
+    accepted.push(socket)
+    socket.on('data', () => undefined).write('hello')
+  })
+  const { port } = await tunnel(target)
+  const one = dial(port)
+  await once(one, 'data')
+  one.resetAndDestroy()
+  expect(await resetOf(accepted[0]!)).toBe('ECONNRESET')
+  const other = dial(port)
+  await once(other, 'data')
+  accepted[1]!.resetAndDestroy()
+  expect(await resetOf(other)).toBe('ECONNRESET')
+})
+
+test('a target that refuses is a reset, with the reason in the log of both ends', async () => {
+  const { server, client, port } = await tunnel(await closedPort())
+  expect(await resetOf(dial(port))).toBe('ECONNRESET')
+  await server.said(/refused: cannot connect to 127\.0\.0\.1:\d+: ECONNREFUSED/)
+  await client.said(/was refused: the peer refused: cannot connect to .*: ECONNREFUSED/)
+})
+
+test('what no rule allows is not dialled, and both ends say why', async () => {
+  let dialled = 0
+  const target = await serve(() => dialled++)
+  const { port } = await startServer(KEY, ['--allow', '127.0.0.1:1'])
+  const client = startClient(KEY, port, ['-L', `0:127.0.0.1:${target}`])
+  expect(await resetOf(dial(await forwarded(client)))).toBe('ECONNRESET')
+  await client.said(/the peer refused: no --allow opens 127\.0\.0\.1 port \d+/)
+  expect(dialled).toBe(0)
+})
+
+/** Waits until the server listens for a -R, and says where. */
+async function reversed(client: End): Promise<number> {
+  const [, port] = await client.said(/server 127\.0\.0\.1:(\d+) to \S+, made from here/)
+  return Number(port)
+}
+
+test('-R: the server listens, as --allow-listen says, as long as the session lives', async () => {
+  const target = await serve(twice)
+  const { server, port } = await startServer(KEY, ['--allow-listen', '127.0.0.1:*'])
+  const client = startClient(KEY, port, ['-R', `0:127.0.0.1:${target}`])
+  const at = await reversed(client)
+  const socket = dial(at)
+  socket.end('again ')
+  expect((await collect(socket)).toString()).toBe('again again ')
+  await client.kill()
+  await server.said(/listens no more/)
+  const refused = net.connect({ port: at, host: '127.0.0.1' }).on('error', () => undefined)
+  sockets.add(refused)
+  expect(await resetOf(refused)).toBe('ECONNREFUSED')
+})
+
+test('-R without a rule is refused, with the reason at both ends', async () => {
+  const { server, port } = await startServer(KEY, [])
+  const client = startClient(KEY, port, ['-R', '8080:127.0.0.1:80'])
+  await client.said(/server does not listen at 127\.0\.0\.1:8080: .*no --allow-listen opens/)
+  await server.said(/listen 127\.0\.0\.1:8080 refused: no --allow-listen opens/)
+})
+
+test('a key that is not the server’s: the client ends with exit code 4, both ends say why', async () => {
+  const { server, port } = await startServer(KEY, [])
+  const client = startClient(newSecret().reveal(), port, ['-L', '0:127.0.0.1:80'])
+  expect(await client.over).toMatchObject({
+    exitCode: 4,
+    message: expect.stringMatching(
+      /^the server does not let us in with key [0-9a-f]{16}/,
+    ) as string,
+  })
+  await server.said(/127\.0\.0\.1:\d+ not let in: its key is not ours/)
+})
+
+test('another --server-name is another key', async () => {
+  const { port } = await startServer(KEY, ['--server-name', 'far'])
+  const client = startClient(KEY, port, ['-L', '0:127.0.0.1:80', '--server-name', 'near'])
+  expect(await client.over).toMatchObject({ exitCode: 4 })
+})
+
+test('a local port that is taken is exit code 3', async () => {
+  const taken = await serve(() => undefined)
+  const client = startClient(KEY, 1, ['-L', `${taken}:127.0.0.1:80`])
+  expect(await client.over).toMatchObject({ exitCode: 3 })
+})
+
+test('a server that is killed and comes back: what was open is reset, and new ones work', async () => {
+  const target = await serve(socket => void socket.pipe(socket))
+  const { server, client, lanes, port } = await tunnel(target)
+  const before = dial(port)
+  before.write('x')
+  await once(before, 'data')
+  await server.kill()
+  await startServer(KEY, ['--allow', `127.0.0.1:${target}`], lanes)
+  expect(await resetOf(before)).toBe('ECONNRESET')
+  const after = dial(port)
+  after.end('y')
+  expect((await collect(after)).toString()).toBe('y')
+  expect(client.snapshot().totals.sessions).toBe(2)
+})
+
+test('the first signal waits for what is open, and takes nothing new; at either end', async () => {
+  for (const first of ['server', 'client'] as const) {
+    const target = await serve(socket => void socket.pipe(socket))
+    const both = await tunnel(target)
+    const socket = dial(both.port)
+    socket.write('x')
+    await once(socket, 'data')
+    both[first].stop()
+    socket.end('y')
+    expect((await collect(socket)).toString()).toBe('y')
+    expect(await both[first].over).toBeUndefined()
+  }
+})
+
+test('the second signal aborts what is open', async () => {
+  const { server, port } = await tunnel(await serve(socket => socket.resume().write('x')))
+  const socket = dial(port)
+  await once(socket, 'data')
+  server.stop()
+  server.abort()
+  expect(await server.over).toBeUndefined()
+  expect(await resetOf(socket)).toBe('ECONNRESET')
+})
+
+test('the snapshots of both ends have lanes from every --bind, and the channel', async () => {
+  const target = await serve(socket => socket.resume().write('x'))
+  const binds = ['--bind', '127.0.0.1*2', '--bind', '127.0.0.2,backup']
+  const { server, client, port } = await tunnel(target, { client: binds })
+  const socket = dial(port)
+  await once(socket, 'data')
+  await client.said(/lane 127\.0\.0\.2#1: up/)
+  const [near] = client.snapshot().sessions
+  const from = near!.lanes.map(lane => lane.from.replace(/:\d+$/, ''))
+  expect(from.sort()).toEqual(['127.0.0.1', '127.0.0.1', '127.0.0.2'])
+  expect(near!.lanes.filter(lane => lane.backup)).toHaveLength(1)
+  expect(client.snapshot().wanted.map(({ state }) => state)).toEqual(['up', 'up', 'up'])
+  const [far] = server.snapshot().sessions
+  expect(far).toMatchObject({ id: near!.id, channels: [{ target: `127.0.0.1:${target}` }] })
+  expect(far!.channels[0]!.bytesOut).toBe(1)
+  for (const { open } of [client.snapshot(), server.snapshot()]) {
+    expect(open).toMatchObject({ sessions: 1, channels: 1 })
+  }
+})
+
+test('neither end ever logs the secret, or shows it', async () => {
+  const { server, client, port } = await tunnel(await closedPort())
+  expect(await resetOf(dial(port))).toBe('ECONNRESET')
+  await server.said(/refused/)
+  const all = [...server.lines, ...client.lines].join('')
+  const shown = JSON.stringify([server.snapshot(), client.snapshot()])
+  expect(all + shown).not.toContain(KEY.slice(9, 30))
+})
