@@ -47,8 +47,6 @@ const runs = [
   { program: 'bench/bench.ts', args: ['tunnel', 'idle', '--count', '200'] },
   { program: 'bench/soak/lanes.ts', args: ['--size', '16'] },
   { program: 'bench/soak/short.ts', args: ['--count', '200'] },
-  // The parts of benches that are started by their drivers, shown by one each.
-
 ]
 
 const LIMIT_MS = 60_000

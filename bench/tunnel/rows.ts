@@ -213,7 +213,7 @@ const strangers: TunnelRow = {
     const quiet = await echoes(400)
     const [before, memory] = [descriptors(scene.server), residentBytes(scene.server)]
     const each = ['127.0.0.1', `${scene.serverPort}`, `${Math.ceil(3600 / seconds)}`, `${seconds}`]
-    const attack = scene.child('stranger.ts', [], ...each).hear('attempts', LIMIT_MS)
+    const attack = scene.child('./stranger.ts', [], ...each).hear('attempts', LIMIT_MS)
     let sockets = 0
     let bytes = 0
     const watch = setInterval(() => {

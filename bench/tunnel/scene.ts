@@ -80,7 +80,7 @@ export class Scene {
   async open(): Promise<this> {
     const { field, bind = ['*8'], breakable } = this.#layout
     await new Program('tunnel', '--role', 'key', '--key', this.key).exit
-    const target = this.child('load.ts', this.#far, 'target', '0.0.0.0')
+    const target = this.child('./load.ts', this.#far, 'target', '0.0.0.0')
     this.#target = (await target.hear('port', START_MS)) as number
     await this.startServer()
     let to = `${field?.lane(0).host ?? '127.0.0.1'}:${this.#serverPort}`
@@ -90,7 +90,7 @@ export class Scene {
     this.client = this.#program(this.#near, 'client', ...where)
     const near = parseAddress(await this.client.address()) as To
     this.through = near
-    this.clients = this.child('load.ts', this.#near, 'clients')
+    this.clients = this.child('./load.ts', this.#near, 'clients')
     await this.ask('opened', { do: 'open', to: near, count: 3 }, START_MS) // lanes come up
     return this
   }

@@ -102,9 +102,9 @@ async function idle({ count = 10_000 }: Sizes): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'striper-idle-'))
   const key = join(folder, 'key')
   writeFileSync(key, newSecret().reveal(), { mode: 0o600 })
-  const server = child('idle.ts', [], 'server', key)
+  const server = child('./idle.ts', [], 'server', key)
   const port = (await server.hear('port', LIMIT_MS)) as number
-  const client = child('idle.ts', [], 'client', key, `${port}`, `${count + 10}`)
+  const client = child('./idle.ts', [], 'client', key, `${port}`, `${count + 10}`)
   const look = async () => {
     const heard = server.hear('heap', LIMIT_MS)
     server.say({})
