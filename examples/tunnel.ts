@@ -4,7 +4,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { onStop, Screen } from '@striper/cli/terminal'
-import type { BytePipe, Channel, Mux, PipeError, StripePipe } from 'striper'
+import type { BytePipe, Channel, Mux, PipeError, StripePipe, TcpServer } from 'striper'
 import { bridge, connect, frame, gather, lanePolicy, listen, mux, newSecret } from 'striper'
 import { parseAddress, parsePlace, parseSecret, stack, tlsClient, tlsServer, trunk } from 'striper'
 import { addressOption, command, UsageError } from './lib/command.ts'
@@ -86,7 +86,7 @@ await command(HELP, OPTIONS, async ({ role, key: file, allow, bind, local, ...wh
     converse(client, channels.open({ header: Buffer.from(target) }))
   }
 
-  const listening = []
+  const listening: TcpServer[] = []
   const keys = role === 'key' ? newSecret() : readSecret(file)
   const layers = (bytes: BytePipe) => stack(bytes, tlsServer({ keys }), frame())
   const gatherer = gather({ layers, requireProof: true, onSession: leave })

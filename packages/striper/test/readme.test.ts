@@ -1,6 +1,5 @@
 // The code in README.md and in docs (writing-a-pipe, striping, security, lanes,
-// net) does what they say:
-// each block is taken out and run, with the real packages.
+// net) does what they say: each block is taken out and run, with the real packages.
 
 import * as events from 'node:events'
 import { readFileSync } from 'node:fs'
