@@ -29,7 +29,9 @@ async function heap(): Promise<number> {
 }
 
 async function serve(): Promise<void> {
-  const server = net.createServer({ keys: key }, each => each.on('data', bytes => each.write(bytes)))
+  const server = net.createServer({ keys: key }, each =>
+    each.on('data', bytes => each.write(bytes)),
+  )
   await once(server.listen({ host: '127.0.0.1', port: 0 }), 'listening')
   say({ port: (server.address() as { port: number }).port })
   process.stdin.on('data', () => void heap().then(bytes => say({ heap: bytes })))

@@ -141,7 +141,11 @@ const short: TunnelRow = {
 }
 
 /** Transfers while something happens to the lanes or the server. */
-function endures(name: string, about: string, happens: (scene: Scene, ms: number) => Promise<void>) {
+function endures(
+  name: string,
+  about: string,
+  happens: (scene: Scene, ms: number) => Promise<void>,
+) {
   const layout = { breakable: name !== 'stopped' }
   return {
     name,
@@ -166,12 +170,16 @@ const killed = endures(
     }
   },
 )
-const dark = endures('dark', 'all lanes lost for half of the transfers’ time (30 s)', async (scene, ms) => {
-  await wait(ms / 4)
-  scene.darken(true)
-  await wait(ms / 2)
-  scene.darken(false)
-})
+const dark = endures(
+  'dark',
+  'all lanes lost for half of the transfers’ time (30 s)',
+  async (scene, ms) => {
+    await wait(ms / 4)
+    scene.darken(true)
+    await wait(ms / 2)
+    scene.darken(false)
+  },
+)
 const stopped = endures('stopped', 'SIGSTOP for a third of the time (20 s)', async (scene, ms) => {
   await wait(ms / 3)
   scene.server.signal('SIGSTOP')

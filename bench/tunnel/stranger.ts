@@ -14,18 +14,28 @@ if (!/^(127\.|10\.77\.)/.test(host)) throw new RangeError(`${host} is not of thi
 const sorts: ((pipe: BytePipe) => void)[] = [
   () => undefined, // says nothing
   pipe => void pipe.write(randomBytes(64)),
-  pipe => void stack(pipe, greet(randomBytes(16))).on('error', () => undefined).write(randomBytes(4096)),
-  pipe => void stack(pipe, greet(randomBytes(16)), tlsClient({ key: newSecret() })).on('error', () => undefined),
+  pipe =>
+    void stack(pipe, greet(randomBytes(16)))
+      .on('error', () => undefined)
+      .write(randomBytes(4096)),
+  pipe =>
+    void stack(pipe, greet(randomBytes(16)), tlsClient({ key: newSecret() })).on(
+      'error',
+      () => undefined,
+    ),
 ]
 
 process.stdin.resume().once('end', () => process.exit())
 const last = Number(perSecond) * Number(seconds)
 let attempts = 0
-const timer = setInterval(() => {
-  const pipe = connect({ host, port: Number(port) })
-  pipe.on('error', () => undefined)
-  sorts[attempts % sorts.length]!(pipe)
-  if (++attempts < last) return
-  clearInterval(timer)
-  say({ attempts })
-}, 1000 / Number(perSecond))
+const timer = setInterval(
+  () => {
+    const pipe = connect({ host, port: Number(port) })
+    pipe.on('error', () => undefined)
+    sorts[attempts % sorts.length]!(pipe)
+    if (++attempts < last) return
+    clearInterval(timer)
+    say({ attempts })
+  },
+  1000 / Number(perSecond),
+)

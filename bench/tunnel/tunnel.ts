@@ -116,7 +116,10 @@ async function idle({ count = 10_000 }: Sizes): Promise<Figure[]> {
     const heard = client.hear('heap', LIMIT_MS)
     client.say({})
     const each = (after: number, before: number) => (after - before) / count / 1024
-    const [clientKiB, serverKiB] = [each((await heard) as number, clientBefore), each(await look(), serverBefore)]
+    const [clientKiB, serverKiB] = [
+      each((await heard) as number, clientBefore),
+      each(await look(), serverBefore),
+    ]
     const unit = 'KiB of heap each'
     return [
       { name: 'client', value: clientKiB, unit, reach: 6, better: 'less' },
@@ -143,7 +146,13 @@ function holds({ value, reach, better }: Figure): boolean | null {
 function toJson(row: string, figure: Figure): string {
   const { name, value, unit, reach = null } = figure
   const rounded = Math.round(value * 1000) / 1000
-  return JSON.stringify({ row: `${row}-${name}`, value: rounded, unit, reach, holds: holds(figure) })
+  return JSON.stringify({
+    row: `${row}-${name}`,
+    value: rounded,
+    unit,
+    reach,
+    holds: holds(figure),
+  })
 }
 
 function toLine(row: string, figure: Figure): string {
@@ -158,7 +167,8 @@ function parse(args: string[]) {
   const { values, positionals } = parseOrExplain(args)
   const names = [...ROWS.map(({ name }) => name), IDLE]
   const unknown = positionals.find(name => !names.includes(name))
-  if (unknown !== undefined) throw new UsageError(`no row '${unknown}'; --list says which there are`)
+  if (unknown !== undefined)
+    throw new UsageError(`no row '${unknown}'; --list says which there are`)
   const sized = (name: 'count' | 'seconds') => {
     const text = values[name]
     return text === undefined ? undefined : numberOption(name, text, 1, 1_000_000)
