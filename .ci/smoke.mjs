@@ -5,12 +5,16 @@
 //   node .ci/smoke.mjs
 
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { posix } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
 const anywhere = ['--listen', '127.0.0.1:0', '--to', '127.0.0.1:9']
+const folder = mkdtempSync(`${tmpdir()}/striper-smoke-`)
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+const key = ['--key', `${folder}/key`]
 const ready = /127\.0\.0\.1:\d+/
 /** Each must exit with 0 by itself; or, where it has an `until`, print what matches it and then
  *  exit with 0 on SIGINT. A `planned` one is not written yet, and is skipped by name. */
@@ -23,12 +27,24 @@ const runs = [
   { program: 'examples/striping-proxy.ts', args: ['--role', 'exit', ...anywhere], until: ready },
   { program: 'examples/striping-proxy.ts', args: ['--role', 'entry', ...anywhere], until: ready },
   { program: 'examples/stack.ts', args: [] },
+  { program: 'examples/tunnel.ts', args: ['--role', 'key', ...key] },
+  {
+    program: 'examples/tunnel.ts',
+    args: ['--role', 'server', ...key, '--listen', '127.0.0.1:0', '--allow', '127.0.0.1:9'],
+    until: ready,
+  },
+  {
+    program: 'examples/tunnel.ts',
+    args: ['--role', 'client', ...key, '--to', '127.0.0.1:9', '-L', '0:127.0.0.1:9'],
+    until: ready,
+  },
   { program: 'packages/cli/src/main.ts', args: ['relay', ...anywhere], until: ready },
   { program: 'packages/cli/src/main.ts', args: ['--version'] },
   ...['relay', 'server', 'client', 'status', 'key', 'convert'].map(name => {
     return { program: 'packages/cli/src/main.ts', args: [name, '--help'] }
   }),
   { program: 'bench/bench.ts', args: ['wan', '--smoke'] },
+  { program: 'bench/bench.ts', args: ['tunnel', 'idle', '--count', '200'] },
   { program: 'bench/soak/lanes.ts', args: ['--size', '16'] },
   { program: 'bench/soak/short.ts', args: ['--count', '200'] },
 ]

@@ -15,7 +15,7 @@ const arrows = {
   cli: ['striper'],
 }
 /** The packages that may use what a browser lacks. */
-const nodeOnly = ['tcp', 'tls', 'trunk', 'cli', 'testkit']
+const nodeOnly = ['tcp', 'tls', 'trunk', 'striper', 'cli', 'testkit']
 /** The libraries' two dependencies, and the one file that imports each. */
 const owners = {
   'readable-stream': 'packages/core/src/stream.ts',

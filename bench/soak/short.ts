@@ -9,6 +9,7 @@ import { connect, listen, parseAddress, type SocketAddress } from 'striper'
 import { command, numberOption } from '../../examples/lib/command.ts'
 import { content } from '../../examples/lib/content.ts'
 import { Program } from '../../examples/lib/program.ts'
+import { atRest } from './look.ts'
 import type { Holdings } from './measured.ts'
 
 const HELP = `
@@ -102,25 +103,6 @@ async function lookAtAll(programs: Record<string, Program>): Promise<Map<string,
   const looks = new Map<string, Holdings>()
   for (const [name, program] of Object.entries(programs)) looks.set(name, await atRest(program))
   return looks
-}
-
-/** Looks until two looks, a second apart, show the same descriptors and resources. */
-async function atRest(program: Program): Promise<Holdings> {
-  const resting = ({ descriptors, resources }: Holdings) => JSON.stringify([descriptors, resources])
-  let last = await look(program)
-  for (;;) {
-    await new Promise(resolve => setTimeout(resolve, 1000))
-    const now = await look(program)
-    if (resting(now) === resting(last)) return now
-    last = now
-  }
-}
-
-async function look(program: Program): Promise<Holdings> {
-  const seen = [...program.output.matchAll(/^holds /gm)].length
-  program.signal('SIGUSR2')
-  const [, json] = await program.printed(new RegExp(`^holds ${seen + 1} (.*)$`, 'm'))
-  return JSON.parse(json!) as Holdings
 }
 
 function compare(

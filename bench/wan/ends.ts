@@ -66,8 +66,8 @@ export class Ends {
   }
 }
 
-/** A child that hears and says lines of JSON, an object each. */
-class End {
+/** A child that hears and says lines of JSON, an object each. It does not outlive this process. */
+export class End {
   readonly #child: ChildProcess
   readonly #heard = new EventEmitter()
   readonly #kill = () => this.#child.kill('SIGKILL')

@@ -19,12 +19,14 @@ export class Program {
   readonly #child: ChildProcess
   #wake: () => void = () => undefined
 
-  /** Starts `examples/<name>.ts`, or the command for `striper`. It does not outlive this
-   *  process. */
-  constructor(name: string, ...args: string[]) {
+  /** Starts `examples/<name>.ts`, or the command for `striper`; `before` comes in front of the
+   *  command: how to be elsewhere. It does not outlive this process. */
+  constructor(what: string | { name: string; before: readonly string[] }, ...args: string[]) {
+    const { name, before } = typeof what === 'string' ? { name: what, before: [] } : what
     this.name = name
     const file = name === 'striper' ? 'packages/cli/src/main.ts' : `examples/${name}.ts`
-    const child = spawn(process.execPath, [...NODE_OPTIONS, file, ...args], {
+    const [program, ...rest] = [...before, process.execPath, ...NODE_OPTIONS, file, ...args]
+    const child = spawn(program!, rest, {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     })

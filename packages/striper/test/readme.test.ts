@@ -1,5 +1,5 @@
-// The code in README.md and in docs (writing-a-pipe, striping, security, lanes) does what they say:
-// each block is taken out and run, with the real packages.
+// The code in README.md and in docs (writing-a-pipe, striping, security, lanes,
+// net) does what they say: each block is taken out and run, with the real packages.
 
 import * as events from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -140,6 +140,12 @@ test('the policy of docs/lanes.md keeps lanes up, and says what becomes of each'
   session.on('error', () => undefined).destroy()
   await new Promise(resolve => session.once('close', resolve))
   await server.close()
+})
+
+test('the server and the connection of docs/net.md print what they are said to print', async () => {
+  const [code = ''] = blocksOf('docs/net.md')
+  const { printed } = await run(`${code}\nawait new Promise(done => server.once('close', done))`)
+  expect(printed).toEqual(['Hello'])
 })
 
 // Declares the suite of the document, and its tests, as tests of this file.

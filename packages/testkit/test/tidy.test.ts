@@ -118,7 +118,6 @@ const NO_CONFORMANCE: Record<string, string> = {
   bridge: 'it is no pipe',
   cli: 'it is a program',
   trunk: 'its pipes are those of stripe, run there',
-  striper: 're-exports only',
   testkit: 'it holds the suite',
 }
 
