@@ -17,7 +17,8 @@ export interface StripeOptions {
   session?: Buffer
   /** The first lanes; more may be added, and removed, at any time. */
   lanes?: Iterable<MessagePipe>
-  /** What may wait at this end for its reader, in bytes: 256 KiB to 1 GiB, default 16 MiB. */
+  /** What may wait at this end for its reader, and what may be sent and not acknowledged, in bytes:
+   *  each 256 KiB to 1 GiB, default 16 MiB. */
   windowBytes?: number
   /** Which lane gets the next parcel; default `soonest`. */
   schedule?: Schedule

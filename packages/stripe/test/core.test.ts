@@ -262,6 +262,49 @@ test('urgent parcels wait for credit, and no more than 64 KiB of them', () => {
   expect(more).toEqual([`0:${sent}`, `0:${sent + 1}`])
 })
 
+test('no more is retained than a window, whatever the far end grants and says of its pace', () => {
+  const bench = new Bench(2)
+  bench.ack({ limit: 2 ** 50 })
+  bench.core.mode.endless = true
+  let sent = 0
+  let heard = 0
+  // It acknowledges by lane what opens more room, and never the first parcel.
+  for (let i = 0; i < 2000; i++) {
+    sent += numbered(bench.write(60 * KiB)).length
+    bench.now += 0.01
+    const received = Math.max(heard, bench.core.lanes.get(1)!.sent)
+    heard = received
+    bench.ack({ limit: 2 ** 50, lanes: [{ lane: 1, received, delayMs: 0 }] })
+    const { retainedBytes } = bench.core.totals
+    const waiting = (i + 1 - sent) * 60 * KiB
+    expect(retainedBytes - Math.max(waiting, 0)).toBeLessThanOrEqual(WINDOW + 2 * 60 * KiB)
+  }
+})
+
+test('nothing comes after a failure, whatever happens then', () => {
+  const bench = new Bench(1)
+  bench.hear(0, wire.encodeAbort(wire.ABORTED, ''))
+  bench.core.laneUp(7, 'lane 7', 0)
+  bench.core.laneBlocked(0, true)
+  bench.core.laneBlocked(0, false)
+  bench.core.leave(7)
+  bench.core.tick(1e6)
+  expect(bench.run()).toEqual([])
+  const lonely = new Bench(0)
+  const done = lonely.wait(NO_LANE_MS + 1)
+  expect(kinds(done)).toEqual(['failed'])
+})
+
+test('regression: an answer in the very ms of the question is one', () => {
+  const bench = new Bench(1)
+  for (let i = 0; i < 50; i++) {
+    for (const { said: ping } of said(bench.wait(10_000), wire.PING)) {
+      bench.hear(0, wire.encodeToken(wire.PONG, (ping as { token: number }).token))
+    }
+  }
+  expect(bench.outputs.filter(each => each.do === 'drop')).toEqual([])
+})
+
 test('the END goes behind urgent parcels as well', () => {
   const bench = new Bench(0)
   bench.write(10)

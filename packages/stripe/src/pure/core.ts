@@ -78,7 +78,7 @@ export class StripeCore {
     if (this.#lanes.has(number)) throw new RangeError(`lane ${number} is there already`)
     const lane = new Lane(number, label, now)
     this.#lanes.set(number, lane)
-    this.#ping(lane, now)
+    if (!this.#over) this.#ping(lane, now)
     this.#receiver.ackNow(now) // what was said on lanes that are gone may never have been heard
     return lane
   }
@@ -96,7 +96,7 @@ export class StripeCore {
   /** The pipe of a lane is full, or has drained. */
   laneBlocked(number: number, blocked: boolean): void {
     const lane = this.#lanes.get(number)
-    if (lane === undefined) return
+    if (lane === undefined || this.#over) return
     lane.blocked = blocked
     this.#pong(lane)
   }
@@ -104,7 +104,7 @@ export class StripeCore {
   /** Nothing new goes on a lane; when nothing is under way on it any more, it ends. */
   leave(number: number): void {
     const lane = this.#lanes.get(number)
-    if (lane === undefined || lane.state === 'leaving') return
+    if (lane === undefined || lane.state === 'leaving' || this.#over) return
     lane.state = 'leaving'
     this.#send(lane, wire.encodeLeave())
   }
@@ -182,7 +182,7 @@ export class StripeCore {
     if (late > LEAP_MS) for (const lane of this.#lanes.values()) lane.leap(late)
     if (this.#noLaneSince !== undefined && now >= this.#noLaneSince + this.#noLaneTimeoutMs) {
       const sentence = `without a lane for ${this.#noLaneTimeoutMs} ms`
-      this.#fail(new PipeError('ERR_PIPE_NO_LANES', sentence))
+      return this.#fail(new PipeError('ERR_PIPE_NO_LANES', sentence))
     }
     this.#sender.rescue(now)
     for (const lane of this.#lanes.values()) this.#checkLane(lane, now)

@@ -29,8 +29,7 @@ export function lookAt(lane: Lane, lanes: Lanes): number {
 
 /** When to ask for a verdict on a lane again, in ms. */
 function checkAt(lane: Lane, lanes: Lanes): number {
-  const pinged = lane.pingedAt >= lane.heardAt
-  const quiet = lane.heardAt + (pinged ? DEAD_MS : PING_MS)
+  const quiet = lane.heardAt + (lane.asked ? DEAD_MS : PING_MS)
   const { suspectSince } = lane
   if (suspectSince === undefined || !othersWork(lane, lanes)) return quiet
   const patience = Math.max(LEAST_SUSPECT_MS, SUSPECT_TIMES * lane.meter.patience)

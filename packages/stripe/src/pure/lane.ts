@@ -65,6 +65,7 @@ export class Lane implements LaneView {
   heard = false // whether the far end has ever said anything on it
   ackDue = false // whether the next ACK names this lane
   pingedAt = -Infinity
+  asked = false // whether a PING has gone since it was heard last
   pongDue: number | undefined // the token of a PING that waits for its answer
   ended = false // whether our direction of its pipe has been told to end
   /** What its owner says of it. */
@@ -135,6 +136,7 @@ export class Lane implements LaneView {
   hear(now: number): void {
     this.heard = true
     this.heardAt = now
+    this.asked = false
   }
 
   /** Whether a PING now would tell its round trip, which is not known well. */
@@ -146,6 +148,7 @@ export class Lane implements LaneView {
     this.#pingToken = token
     this.#pingQuiet = this.meter.isQuiet(this.inFlight)
     this.pingedAt = now
+    this.asked = true
     this.meter.pinged(now)
   }
 

@@ -4,7 +4,8 @@ import type { Message, PipeError } from '@striper/core'
 import type { Schedule } from './schedule.ts'
 
 export interface CoreOptions {
-  /** What may wait for the reader at this end, in bytes. */
+  /** What may wait for the reader at this end, and what may be sent and not acknowledged, in
+   *  bytes. */
   windowBytes: number
   schedule: Schedule
   /** Every parcel goes on two lanes. */

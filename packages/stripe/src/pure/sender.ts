@@ -37,6 +37,7 @@ export class Sender {
   #next = 0 // number of the next parcel that is sent for the first time
   #floor = 0 // every number below has arrived
   #sentBytes = 0 // of parcels, each counted once
+  #underWayBytes = 0 // of those that have not arrived, for all we know
   #limit = INITIAL_CREDIT
   #turn = 0
   #end: Parcel | undefined
@@ -201,13 +202,16 @@ export class Sender {
     parcel.pieces = [] // a lane that is silent need not keep them
     this.#retained.delete(parcel.number)
     this.retainedBytes -= parcel.bytes
+    this.#underWayBytes -= parcel.bytes
   }
 
-  /** What is to be sent for the first time, if credit and the far end's memory for numbers allow
-   *  it. */
+  /** What is to be sent for the first time, if credit, the far end's memory for numbers and our own
+   *  allow it: a far end that grants and acknowledges what it likes cannot make us retain more than
+   *  a window. */
   #sendable(): Written | undefined {
     const { head } = this.#outbox
     if (head === undefined || this.#sentBytes + head.bytes > this.#limit) return undefined
+    if (this.#underWayBytes + head.bytes > this.#options.windowBytes) return undefined
     return this.#next < this.#floor + MAX_PARCELS_UNDER_WAY ? head : undefined
   }
 
@@ -246,6 +250,7 @@ export class Sender {
     }
     this.#retained.set(number, parcel)
     this.#sentBytes += written.bytes
+    this.#underWayBytes += written.bytes
     if (written.type === END) this.#end = parcel
     if (this.#mode.redundant) this.#copies.twin(parcel)
     return parcel
