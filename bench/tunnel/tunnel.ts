@@ -47,7 +47,10 @@ const LIMIT_MS = 300_000
  *  nothing; one that falls short is a figure like any other. */
 export async function tunnel(args: string[]): Promise<void> {
   const { help, list, chosen, rounds, json, ...sizes } = parse(args)
-  if (help) return void console.log(HELP.trim())
+  if (help) {
+    console.log(HELP.trim())
+    return
+  }
   if (list) {
     const all = [...ROWS, { name: IDLE, about: ABOUT_IDLE }]
     for (const { name, about } of all) console.log(`${name.padEnd(18)} ${about}`)

@@ -52,7 +52,7 @@ export async function until(so: () => boolean): Promise<void> {
   while (!so()) await new Promise(setImmediate)
 }
 
-/** The sockets, servers not counted, and timers of this process. */
+/** The sockets of this process, servers not counted. */
 export function alive(): string[] {
   return process.getActiveResourcesInfo().filter(kind => kind === 'TCPSocketWrap')
 }

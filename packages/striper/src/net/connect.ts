@@ -47,7 +47,7 @@ const trunks = new Map<string, SharedTrunk>()
 export function connect(options: ConnectOptions, onConnect?: () => void): Connection {
   const { host = 'localhost', port, lanes = 4, idleMs = 1000, priority } = options
   const key = 'plain' in options ? undefined : options.key
-  if (key === undefined && !('plain' in options && options.plain)) {
+  if (key === undefined && !('plain' in options && (options.plain as boolean))) {
     throw new TypeError('a connection has a key, or is plain: true')
   }
   if (!(idleMs >= 0 && idleMs < 2 ** 31)) {

@@ -82,7 +82,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const address = typeof where === 'number' ? { port: where } : where
     listen(address, lane => this.#gatherer.accept(lane)).then(
       tcp => this.#listening(tcp),
-      (error: Error) => this.emit('error', error),
+      (error: unknown) => this.emit('error', error as Error),
     )
     return this
   }
@@ -157,7 +157,7 @@ export class Server extends EventEmitter<ServerEvents> {
 }
 
 function layersFor(options: ServerOptions) {
-  if ('plain' in options && options.plain) return (bytes: BytePipe) => stack(bytes, frame())
+  if ('plain' in options && (options.plain as boolean)) return (bytes: BytePipe) => stack(bytes, frame())
   if (!('keys' in options)) throw new TypeError('a server has keys, or is plain: true')
   const secrecy = tlsServer(options)
   return (bytes: BytePipe) => stack(bytes, secrecy, frame())
