@@ -26,7 +26,7 @@ async function tunnel(target: number, more: { server?: string[]; client?: string
 
 async function resetOf(socket: Socket): Promise<unknown> {
   await closed(socket)
-  return (socket.errored as NodeJS.ErrnoException | null)?.code
+  return socket.errored?.code
 }
 
 test('bytes pass both ways, a half-close passes, and the late answer comes whole', async () => {
