@@ -148,6 +148,7 @@ const samples: Record<string, string> = {
   cert: 'cert.pem',
   'cert-key': 'key.pem',
   ca: 'ca.pem',
+  'server-name': 'far.example',
   socket: 'striper.sock',
   'max-connections': '10',
   server: 'far.example:7000',

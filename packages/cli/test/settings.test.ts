@@ -126,7 +126,8 @@ test('the environment has the key no more once it was read, and a damaged one is
   expect(() => read(damaged)).toThrow(
     'STRIPER_KEY: this secret is damaged: its checksum does not fit',
   )
-  expect(() => read('')).toThrow('STRIPER_KEY: a secret begins with striper1_') // empty is not absent
+  // Empty is not absent.
+  expect(() => read('')).toThrow('STRIPER_KEY: a secret begins with striper1_')
 })
 
 const PLAIN = '--insecure-plaintext'

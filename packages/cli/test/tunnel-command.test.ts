@@ -8,7 +8,7 @@ import { ask } from '../src/ask.ts'
 import { newSecret } from '../src/secret.ts'
 import { file, folder } from './world.ts'
 
-test('server and client, a status of both, one signal waits and two abort; no secret is said', async () => {
+test('server and client, a status of both, a signal waits for what is open; no secret is said', async () => {
   const text = newSecret().reveal()
   const key = file(text)
   const home = folder()

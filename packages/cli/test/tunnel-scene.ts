@@ -96,7 +96,7 @@ export async function startServer(key: string, args: readonly string[], port = 0
   const line = ['--listen', `127.0.0.1:${port}`, ...args]
   const values = valuesOf(SERVER_OPTIONS, parseCommandLine(SERVER_OPTIONS, line).given)
   const settings = serverSettings(values, { STRIPER_KEY: key, XDG_RUNTIME_DIR: '/nowhere' })
-  const server = new End(runServer as Run<never>, settings)
+  const server = new End(runServer, settings)
   ends.push(server)
   const [, at] = await server.said(/127\.0\.0\.1:(\d+) for lanes/)
   return { server, port: Number(at) }
@@ -107,7 +107,7 @@ export function startClient(key: string, port: number, args: readonly string[]):
   const line = ['--server', `127.0.0.1:${port}`, ...args]
   const values = valuesOf(CLIENT_OPTIONS, parseCommandLine(CLIENT_OPTIONS, line).given)
   const settings = clientSettings(values, { STRIPER_KEY: key, XDG_RUNTIME_DIR: '/nowhere' })
-  const client = new End(runClient as Run<never>, settings)
+  const client = new End(runClient, settings)
   ends.push(client)
   return client
 }

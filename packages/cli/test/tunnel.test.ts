@@ -26,7 +26,8 @@ async function tunnel(target: number, more: { server?: string[]; client?: string
 
 async function resetOf(socket: Socket): Promise<unknown> {
   await closed(socket)
-  return (socket.errored as NodeJS.ErrnoException | null)?.code
+  const { errored } = socket
+  return errored && 'code' in errored ? errored.code : undefined
 }
 
 test('bytes pass both ways, a half-close passes, and the late answer comes whole', async () => {

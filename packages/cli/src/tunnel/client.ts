@@ -118,11 +118,18 @@ class Client {
     try {
       request = decodeRequest(channel.header)
     } catch (error) {
-      return refuse((error as Error).message)
+      refuse((error as Error).message)
+      return
     }
     const forward = this.#settings.reverses[request.forward]
-    if (request.what !== 'accepted' || !forward) return refuse('it was not asked for')
-    if (this.#conversations.full) return refuse('the client has as many channels as it may')
+    if (request.what !== 'accepted' || !forward) {
+      refuse('it was not asked for')
+      return
+    }
+    if (this.#conversations.full) {
+      refuse('the client has as many channels as it may')
+      return
+    }
     const { host, port } = forward.target
     const parties = { from: formatAddress(request), to: formatAddress(forward.target) }
     this.#conversations.begin(session, channel, parties)

@@ -52,12 +52,14 @@ export class Grants {
     try {
       request = decodeRequest(channel.header)
     } catch (error) {
-      return this.#refuse(session, channel, 'a channel', (error as Error).message)
+      this.#refuse(session, channel, 'a channel', (error as Error).message)
+      return
     }
     if (request.what === 'connect') return this.#connect(session, channel, request)
     if (request.what === 'listen') {
       const why = await this.#ports.open(session, channel, request)
-      return why === undefined ? undefined : this.#refuse(session, channel, nameOf(request), why)
+      if (why !== undefined) this.#refuse(session, channel, nameOf(request), why)
+      return
     }
     this.#refuse(session, channel, nameOf(request), 'a client connects, and does not accept')
   }
@@ -67,7 +69,10 @@ export class Grants {
     const to = formatAddress({ host, port })
     const conversations = this.#conversations
     const refuse = (why: string) => this.#refuse(session, channel, to, why)
-    if (conversations.full) return refuse(`the server has ${conversations.most} channels open`)
+    if (conversations.full) {
+      refuse(`the server has ${conversations.most} channels open`)
+      return
+    }
     const parties = { from: fromOf(session), to }
     conversations.begin(session, channel, parties)
     // Once, and every address is judged: what is dialled is one of these, and not the name again.
@@ -76,21 +81,26 @@ export class Grants {
       if (parseIp(host) === undefined) addresses = await this.#resolve(host)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
-      return refuse(`${host} does not resolve: ${code ?? message}`)
+      refuse(`${host} does not resolve: ${code ?? message}`)
+      return
     }
     const verdict = mayConnect(this.#settings.allow, request, addresses)
-    if (!verdict.allowed) return refuse(verdict.why)
+    if (!verdict.allowed) {
+      refuse(verdict.why)
+      return
+    }
     if (channel.destroyed) return
     channel.read(0) // it is in use, and no longer in the backlog
     try {
       const timeoutMs = this.#settings.connectTimeoutMs
       conversations.talk(channel, await reach(channel, verdict.dial, port, timeoutMs), parties)
     } catch (error) {
-      if (!channel.destroyed) refuse(whyNot(error))
+      refuse(whyNot(error))
     }
   }
 
   #refuse(session: Session, channel: Channel, what: string, why: string): void {
+    if (channel.destroyed) return // its opener has gone meanwhile
     this.refused++
     const from = fromOf(session)
     const fields = { from, to: what, reason: why }

@@ -58,9 +58,9 @@ export class Ports {
     } catch (error) {
       return whyNot(error)
     }
-    if (channel.destroyed || this.#closed) {
+    if (channel.destroyed || this.#hasClosed()) {
       void server.destroy()
-      return channel.destroyed ? undefined : 'the server is stopping'
+      return 'the server is stopping' // and where the channel is gone nobody hears it
     }
     const port: Port = { session, channel, server }
     this.#open.add(port)
@@ -79,6 +79,10 @@ export class Ports {
   close(): void {
     this.#closed = true
     for (const port of [...this.#open]) this.#close(port)
+  }
+
+  #hasClosed(): boolean {
+    return this.#closed
   }
 
   async #listen(session: Session, channel: Channel, request: Request): Promise<TcpServer> {
