@@ -1,6 +1,6 @@
-// A tunnel: a connection to a port here comes out there, to a target that the far end allows. All of
-// them are channels of one trunk, whose lanes only who has the key can open. `enter` and `leave` are
-// the tunnel; the rest is arguments, a line for what happens, and a decent way to stop.
+// A tunnel: a connection to a port here comes out there, to a target that the far end allows. All
+// of them are channels of one trunk, whose lanes only who has the key can open. `enter` and `leave`
+// are the tunnel; the rest is arguments, a line for what happens, and a decent way to stop.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { onStop, Screen } from '@striper/cli/terminal'

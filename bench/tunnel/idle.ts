@@ -1,7 +1,7 @@
 // One end of a trunk with idle channels, for its memory: the heap with them less the heap before.
 //
 //   idle.ts server               says { port }, and { heap } for each line of stdin
-//   idle.ts client PORT COUNT    opens so many; says { before }, then { heap } when all have answered
+//   idle.ts client PORT COUNT    opens so many; says { before }, then { heap } when all answered
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
