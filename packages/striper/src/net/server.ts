@@ -157,7 +157,8 @@ export class Server extends EventEmitter<ServerEvents> {
 }
 
 function layersFor(options: ServerOptions) {
-  if ('plain' in options && (options.plain as boolean)) return (bytes: BytePipe) => stack(bytes, frame())
+  if ('plain' in options && (options.plain as boolean))
+    return (bytes: BytePipe) => stack(bytes, frame())
   if (!('keys' in options)) throw new TypeError('a server has keys, or is plain: true')
   const secrecy = tlsServer(options)
   return (bytes: BytePipe) => stack(bytes, secrecy, frame())
