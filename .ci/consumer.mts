@@ -10,11 +10,15 @@ import * as reassemble from '@striper/reassemble'
 import * as stripe from '@striper/stripe'
 import * as tcp from '@striper/tcp'
 import * as faults from '@striper/testkit/faults'
+import * as tls from '@striper/tls'
 import * as trunk from '@striper/trunk'
 import * as striper from 'striper'
 
 type Exports = Record<string, unknown>
-const packages: Exports[] = [bridge, core, faults, frame, mux, reassemble, stripe, tcp, trunk]
+const packages: Exports[] = [
+  ...[bridge, core, faults, frame, mux, reassemble, stripe, tcp, tls, trunk],
+  { net: striper.net }, // its own
+]
 
 /** What `striper` re-exports is the very thing, not a copy of it. */
 function oneOfEach(): string {

@@ -90,6 +90,21 @@ await command(HELP, OPTIONS, async ({ role, key: file, allow, bind, local, ...wh
   const keys = role === 'key' ? newSecret() : readSecret(file)
   const layers = (bytes: BytePipe) => stack(bytes, tlsServer({ keys }), frame())
   const gatherer = gather({ layers, requireProof: true, onSession: leave })
+  const atOnce = () => {
+    for (const each of muxes) each.destroy()
+    for (const each of listening) void each.destroy()
+    gatherer.destroy()
+  }
+  const stopped = new Promise<void>(resolve => {
+    const gently = () => {
+      const closed = listening.map(each => each.close())
+      const drained = Promise.allSettled([...muxes].map(each => each.drain()))
+      screen.log('tunnel: takes nothing new; once more to abort what is open')
+      void drained.then(() => gatherer.destroy()) // who has not said who he is
+      void Promise.all([drained, ...closed]).then(() => resolve())
+    }
+    onStop(gently, atOnce) // before anything says that it is there
+  })
   if (role === 'key') {
     writeFileSync(file, `${keys.reveal()}\n`, { flag: 'wx', mode: 0o600 })
     screen.log(`${file} has the secret ${keys.id}`)
@@ -121,21 +136,7 @@ await command(HELP, OPTIONS, async ({ role, key: file, allow, bind, local, ...wh
     throw new UsageError(`--role is 'key', 'server' or 'client'`)
   }
 
-  const atOnce = () => {
-    for (const each of muxes) each.destroy()
-    for (const each of listening) void each.destroy()
-    gatherer.destroy()
-  }
-  await new Promise<void>(resolve => {
-    const gently = () => {
-      const closed = listening.map(each => each.close())
-      const drained = Promise.allSettled([...muxes].map(each => each.drain()))
-      screen.log('tunnel: takes nothing new; once more to abort what is open')
-      void drained.then(() => gatherer.destroy()) // who has not said who he is
-      void Promise.all([drained, ...closed]).then(() => resolve())
-    }
-    onStop(gently, atOnce)
-  })
+  await stopped
 })
 
 function readSecret(file: string) {

@@ -171,7 +171,7 @@ test('regression: a lane that comes while the others are being closed does not k
   const [[late, other]] = memoryLanes(1) as [[MessagePipe, MessagePipe]]
   other.on('error', () => undefined)
   const destroy = late._destroy.bind(late)
-  let letClose = () => undefined as void
+  let letClose!: () => void
   late._destroy = (error, done) => (letClose = () => destroy(error, done))
   const only = far.below[0]!
   far.destroy()

@@ -14,11 +14,11 @@ import { closed, joined, listening, type SceneOptions } from './scene.ts'
 const turn = () => new Promise(setImmediate)
 
 /** A scene whose two lanes are up at both ends, and the number of the lane with that place. */
-async function bothUp(options: SceneOptions, take = (_session: StripePipe) => undefined as void) {
+async function bothUp(options: SceneOptions, take?: (session: StripePipe) => void) {
   let open: (session: StripePipe) => void
   const opened = new Promise<StripePipe>(resolve => (open = resolve))
   const onSession = (session: StripePipe) => {
-    take(session)
+    take?.(session)
     open(session)
   }
   const scene = joined({ lanes: 2, ...options, gather: { ...options.gather, onSession } })

@@ -49,8 +49,8 @@ export class Exchange {
   async welcome(pipe: TrunkPipe, dial = this.last): Promise<void> {
     await pass(1) // an answer in no time at all would be none
     dial.far.on('data', (message: Buffer) => {
-      const decoded = wire.decode(message)
-      if (decoded.type !== wire.PING) return
+      if (message[0] !== wire.PING) return
+      const decoded = wire.decode(message) as { token: number }
       setTimeout(() => dial.far.write(wire.encodeToken(wire.PONG, decoded.token)), 1)
     })
     const { session } = pipe
