@@ -262,23 +262,15 @@ test('urgent parcels wait for credit, and no more than 64 KiB of them', () => {
   expect(more).toEqual([`0:${sent}`, `0:${sent + 1}`])
 })
 
-test('no more is retained than a window, whatever the far end grants and says of its pace', () => {
-  const bench = new Bench(2)
+test('no more is under way than a window, whatever the far end grants and says of its pace', () => {
+  const bench = new Bench(1)
   bench.ack({ limit: 2 ** 50 })
-  bench.core.mode.endless = true
-  let sent = 0
-  let heard = 0
-  // It acknowledges by lane what opens more room, and never the first parcel.
-  for (let i = 0; i < 2000; i++) {
-    sent += numbered(bench.write(60 * KiB)).length
-    bench.now += 0.01
-    const received = Math.max(heard, bench.core.lanes.get(1)!.sent)
-    heard = received
-    bench.ack({ limit: 2 ** 50, lanes: [{ lane: 1, received, delayMs: 0 }] })
-    const { retainedBytes } = bench.core.totals
-    const waiting = (i + 1 - sent) * 60 * KiB
-    expect(retainedBytes - Math.max(waiting, 0)).toBeLessThanOrEqual(WINDOW + 2 * 60 * KiB)
-  }
+  // What a far end that acknowledges too soon can make of a lane.
+  Object.assign(bench.core.lanes.get(0)!.meter, { room: () => Infinity })
+  for (let i = 0; i < 40; i++) bench.write(64 * KiB)
+  expect(numbered(bench.outputs)).toHaveLength(WINDOW / (64 * KiB))
+  const lanes = [{ lane: 0, received: 3, delayMs: 0 }]
+  expect(numbered(bench.ack({ floor: 3, limit: 2 ** 50, lanes }))).toHaveLength(3)
 })
 
 test('nothing comes after a failure, whatever happens then', () => {
@@ -400,16 +392,6 @@ test('a copy is dropped, and acknowledged', () => {
 test('a parcel without bytes is a parcel', () => {
   const bench = new Bench(1)
   expect(bench.hear(0, parcel(0, ''))).toContainEqual({ do: 'deliver', parcel: Buffer.alloc(0) })
-})
-
-test('regression: a lane that was measured with a parcel without bytes is no lane without a rate', () => {
-  const bench = new Bench(1)
-  bench.hear(0, wire.encodeToken(wire.PONG, 1))
-  bench.now = 20
-  bench.write(0)
-  bench.now = 40
-  bench.ack({ floor: 1, lanes: [{ lane: 0, received: 1, delayMs: 0 }] })
-  expect(numbered(bench.write(100))).toEqual(['0:1'])
 })
 
 test('regression: a lane that was measured with a parcel without bytes is no lane without a rate', () => {
