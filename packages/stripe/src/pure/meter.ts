@@ -21,7 +21,7 @@ const GROWTH = 1.25
 const FLAT_ROUNDS = 3
 /** What a lane did of late, when it is found to be slower than it was, is what it did in so long */
 const RECENT_MS = 300
-const PARCEL_MS = 10
+const PARCEL_MS = 20
 const LEAN_PARCEL_MS = 4
 const LEAST_PARCEL_BYTES = 4 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
@@ -121,9 +121,10 @@ export class Meter {
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
     if (this.#draining) return DRAINED * rate * rtt
     const parcel = this.parcelBytes(lean)
-    // Of a lane whose limit is not known, the rate is what there was room for: it has to grow.
     if (lean && this.#known) return rate * (rtt + LEAN_SLACK_MS) + parcel
-    return rate * Math.max(2 * rtt, rtt + SLACK_MS) + parcel
+    const room = rate * Math.max(2 * rtt, rtt + SLACK_MS)
+    // Of a lane whose limit is not known, the rate is what there was room for: it has to grow.
+    return this.#known ? room : room + parcel
   }
 
   /** Something is sent while `inFlight` bytes were under way. */

@@ -122,8 +122,10 @@ export class Sender {
     if (twin) return this.#send(twin, true, now)
     const fresh = this.#nextFresh(views)
     if (fresh) return this.#send(fresh, false, now)
-    if (this.backlog && !this.starved) {
-      for (const lane of views) lane.passedOver = lane.open // the parcel waits for a better one
+    // A writer that is held back has more, though it may not be here yet.
+    if ((this.backlog || this.#mode.endless) && !this.starved) {
+      // The parcel waits for a better one.
+      if (this.backlog) for (const lane of views) lane.passedOver = lane.open
       // Such a lane is measured all the same, or it would be passed over for ever.
       const probe = this.#copies.nextProbe(views, this.#retained.values(), this.#sentBytes, now)
       return probe && this.#send(probe, true, now)
