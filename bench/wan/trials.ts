@@ -24,6 +24,8 @@ export interface Settings {
   onProgress: (what: string) => void
   /** Told of a pass that came to nothing. */
   onFailure: (what: string) => void
+  /** Told of each trial when it is done. */
+  onTrial: (scenario: Scenario, trial: Trial) => void
 }
 
 /** Measures a scenario: `rounds` times, or once each of its lists of links where it has many. */
@@ -38,7 +40,9 @@ export async function measure(scenario: Scenario, network: Network, settings: Se
       const title = `${scenario.name} ${index + 1}/${lists.length}`
       const here = { ...settings, title, scenario, network, field, players, links: list }
       const trial = await new Round(here).run()
-      if (trial) trials.push(trial)
+      if (trial === undefined) continue
+      trials.push(trial)
+      settings.onTrial(scenario, trial)
     }
   } finally {
     players.stop()

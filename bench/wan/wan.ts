@@ -8,7 +8,7 @@ import { Loopback } from './loopback.ts'
 import type { Network } from './network.ts'
 import { eachOf, heading, rowsOf, tableHead, toJson, toLine } from './report.ts'
 import { type Contender, CONTENDERS, type Scenario, scenarios, SMOKE } from './rows.ts'
-import { measure, type Settings } from './trials.ts'
+import { measure, type Settings, type Trial } from './trials.ts'
 
 const HELP = `
 npm run bench -- wan [ROW...] [--json] [--rounds N] [--pairs N] [--without NAME,...] [--list]
@@ -22,7 +22,7 @@ make lanes slow. All rows with all rounds take more than two hours: name some.
   --rounds N      medians of N rounds (5)
   --pairs N       random pairs in the row 'pairs', a round each (100)
   --without A,B   of mptcp, round-robin, tcp; without tcp, S is what the lanes' rates should carry
-  --each          what each round came to, and over which links, on stderr
+  --each          what each round came to, and over which links, on stderr as soon as it is done
   --list          the rows, and how long each takes
   --smoke         one short row, to see that it works
   --help          this text
@@ -72,6 +72,9 @@ async function run(options: Options, args: string[]): Promise<void> {
       status('')
       console.error(what)
     },
+    onTrial: (scenario: Scenario, trial: Trial) => {
+      if (options.each) for (const text of eachOf(scenario, trial)) console.error(text)
+    },
   }
   for (const scenario of options.chosen) {
     const refusal = network.refuses(scenario)
@@ -83,14 +86,12 @@ async function run(options: Options, args: string[]): Promise<void> {
 async function measureOne(
   scenario: Scenario,
   network: Network,
-  settings: Settings & { each: boolean },
+  settings: Settings,
   json: boolean,
 ): Promise<void> {
   const trials = await measure(scenario, network, settings)
   const rows = rowsOf(scenario, trials)
   status('')
-  if (settings.each)
-    for (const trial of trials) for (const text of eachOf(scenario, trial)) console.error(text)
   for (const row of rows) {
     console.log(json ? toJson(row) : toLine(row))
     if (row.values.striper === undefined) process.exitCode = 1

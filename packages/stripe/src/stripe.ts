@@ -99,7 +99,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     this.#core.mode.redundant = redundant
   }
 
-  /** About 10 ms of the slowest lane worth using, 4 to 64 KiB, and room for headers. */
+  /** About 20 ms of the slowest lane worth using, 4 to 64 KiB, and room for headers. */
   get preferredMessageBytes(): number {
     return Math.min(this.#core.parcelBytes + HEADERS_BYTES, this.maxMessageBytes)
   }

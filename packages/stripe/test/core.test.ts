@@ -170,6 +170,31 @@ test('regression: a lane that is passed over for its pace is measured again, wit
   expect(numbered(bench.run()).filter(each => each.startsWith('1:'))).toHaveLength(1)
 })
 
+test('regression: with nothing to send the head of the line is copied, but not while the writer has more', () => {
+  const bench = new Bench(2)
+  bench.core.mode.endless = true
+  const ack = (lane: number) => {
+    const { sent: received } = bench.core.lanes.get(lane)!
+    return bench.ack({ limit: 1e9, lanes: [{ lane, received, delayMs: 0 }] }, lane)
+  }
+  // Lane 0 answers after 10 ms, lane 1 after 100.
+  for (let round = 1; round <= 90; round++) {
+    for (let i = 0; i < 8 && !bench.core.backlog; i++) bench.write(4 * KiB)
+    bench.now += 10
+    ack(0)
+    if (round % 10 === 0) ack(1)
+  }
+  while (!bench.core.backlog) bench.write(4 * KiB)
+  bench.now += 10
+  const before = bench.core.totals.copiedBytes
+  ack(0)
+  expect([bench.core.backlog, bench.core.lanes.get(0)!.open]).toEqual([false, true])
+  expect(bench.core.totals.copiedBytes, 'the writer is held back').toBe(before)
+  bench.core.mode.endless = false
+  expect(said(bench.run(), wire.PARCEL).map(({ lane }) => lane)).toContain(0)
+  expect(bench.core.totals.copiedBytes).toBeGreaterThan(before)
+})
+
 test('a parcel that is overdue is copied to another lane, and nothing else is', () => {
   const bench = new Bench(2)
   known(bench, [20, 120])

@@ -102,7 +102,7 @@ export class Meter {
     return Math.max(250, 2 * (this.#srtt ?? 250) + 4 * this.#rttvar)
   }
 
-  /** The size of parcels that suits the lane: about 10 ms of it, or 4 where it is lean, 4 to
+  /** The size of parcels that suits the lane: about 20 ms of it, or 4 where it is lean, 4 to
    *  64 KiB. */
   parcelBytes(lean: boolean): number {
     const { rate } = this
@@ -114,8 +114,8 @@ export class Meter {
     return Math.min(Math.max(bytes, LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
   }
 
-  /** Bytes that may be under way at once: twice what the lane holds, and a little; where it is
-   *  lean, once. While the lane is drained, less than it holds. */
+  /** Bytes that may be under way at once, and one parcel more: twice what the lane holds, for it
+   *  has to be full while TCP repairs a loss; where it is lean, once. While the lane is drained, less than it holds. */
   room(lean: boolean): number {
     const { rate, rtt } = this
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
