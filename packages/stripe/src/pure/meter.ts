@@ -115,7 +115,8 @@ export class Meter {
   }
 
   /** Bytes that may be under way at once, and one parcel more: twice what the lane holds, for it
-   *  has to be full while TCP repairs a loss; where it is lean, once. While the lane is drained, less than it holds. */
+   *  has to be full while TCP repairs a loss; where it is lean, once. While the lane is drained,
+   *  less than it holds. */
   room(lean: boolean): number {
     const { rate, rtt } = this
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
