@@ -12,6 +12,7 @@ import { muxes, type Muxes, type Pair } from './scene.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 
+vi.setConfig({ testTimeout: 120_000 }) // of the machine's time, of which it takes seconds
 beforeEach(() => {
   vi.useFakeTimers({
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'],
