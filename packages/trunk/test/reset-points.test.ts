@@ -75,7 +75,6 @@ const points: Record<string, Point> = {
   '4 in the handshake, near': at('near', GREETING + 100),
   '4 in the handshake, far': at('far', GREETING + 100),
   '4 in the answer to it, far': at('far', GREETING + 420),
-  '5 before PROOF, near': { at: first, places: happened => ({ nearClear: whenReady(happened) }) },
   '5 before PROOF, far': { at: first, places: happened => ({ farClear: whenReady(happened) }) },
   '5 in PROOF, near': at('nearClear', 20),
   '5 in PROOF, far': at('farClear', 20),
@@ -136,6 +135,15 @@ for (const [name, { at: who, places }] of Object.entries(points)) {
     await nothingLeft(scene)
   })
 }
+
+test('regression: TLS that is lost in the tick in which it opens costs its lane, and not the process', async () => {
+  let happened = 0
+  const nearClear = whenReady(() => happened++)
+  const scene = await overTcp(2, connection => (connection === 0 ? { nearClear } : {}))
+  await conversation(scene).over
+  expect(happened, 'F22: 5 before PROOF, near').toBe(1)
+  await nothingLeft(scene)
+})
 
 test('F22: 12 one direction has ended, and the lanes that carry the other are reset', async () => {
   const scene = await overTcp(2)
