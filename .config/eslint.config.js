@@ -22,7 +22,17 @@ const owners = {
   debug: 'packages/core/src/log.ts',
 }
 /** What a pure core may take from core: nothing that is a stream or has a clock. */
-const pureNames = ['PipeError', 'isPipeError', 'ByteQueue', 'compact', 'sizeOf', 'whole', 'pieces']
+const pureNames = [
+  'PipeError',
+  'isPipeError',
+  'ByteQueue',
+  'compact',
+  'readInteger',
+  'writeInteger',
+  'sizeOf',
+  'whole',
+  'pieces',
+]
 
 const forbid = (regex, message, options) => ({ regex, message, ...options })
 const anywhere = [

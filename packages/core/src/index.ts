@@ -18,5 +18,6 @@ export {
   pieces,
 } from './base.ts'
 export { ByteQueue, compact } from './bytes.ts'
+export { readInteger, writeInteger } from './integer.ts'
 export { abort } from './abort.ts'
 export { logger, type Log } from './log.ts'

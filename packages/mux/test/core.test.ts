@@ -280,6 +280,45 @@ test('credit that was due goes once, the latest; and a channel that is gone is s
   expect(polled(core)).toEqual([{ type: wire.CREDIT, channel: 0, offset: limit }])
 })
 
+test('of a channel that is gone nothing goes but its RESET: no credit, no end, no bytes', () => {
+  const core = make()
+  const [read, ended, wrote] = [0, 2, 4].map(number => accepted(core, number))
+  core.receive(data(0, 0, Buffer.alloc(INITIAL_CREDIT)), 0)
+  core.finish(ended!)
+  core.write(wrote!, Buffer.alloc(100))
+  for (const channel of [read, ended, wrote]) core.close(channel!, wire.ABORTED)
+  expect(core.take(read!)).toHaveLength(INITIAL_CREDIT) // its reader has not heard yet
+  expect(polled(core).map(({ type }) => type)).toEqual([wire.RESET, wire.RESET, wire.RESET])
+  expect(core.queuedBytes).toBe(0)
+})
+
+test('END goes behind all that was written, however late the credit for it comes', () => {
+  const core = make()
+  const channel = accepted(core)
+  core.write(channel, Buffer.alloc(INITIAL_CREDIT + 10))
+  core.finish(channel)
+  const first = polled(core)
+  expect(first.map(({ type }) => type)).not.toContain(wire.END)
+  expect(first.at(-1)).toEqual({ type: wire.BLOCKED, channel: 0, offset: INITIAL_CREDIT })
+  core.receive(credit(0, 1e6), 0)
+  expect(polled(core)).toMatchObject([
+    { type: wire.DATA, offset: INITIAL_CREDIT, bytes: Buffer.alloc(10) },
+    { type: wire.END, offset: INITIAL_CREDIT + 10 },
+  ])
+})
+
+test('what is said of channels goes before their bytes: RESET, CREDIT and END wait for no transfer', () => {
+  const core = make()
+  const [bulk, cut, read, ended] = [0, 2, 4, 6].map(number => accepted(core, number))
+  core.write(bulk!, Buffer.alloc(INITIAL_CREDIT))
+  core.receive(data(4, 0, Buffer.alloc(INITIAL_CREDIT)), 0)
+  core.take(read!)
+  core.finish(ended!)
+  core.close(cut!, wire.ABORTED)
+  const types = polled(core).map(({ type }) => type)
+  expect(types.slice(0, 4)).toEqual([wire.RESET, wire.CREDIT, wire.END, wire.DATA])
+})
+
 test('a window grows where its reader waits, by half of what all may grow by, at most', () => {
   const core = make({ totalWindowBytes: 4 * INITIAL_CREDIT, windowBytes: 100 * INITIAL_CREDIT })
   const grown = (channel: ChannelCore<string>, limit: number) => {
@@ -312,6 +351,14 @@ test('it is over when both ends have said GOAWAY and every channel is gone', () 
   expect(core.over, 'channel 0 is under way').toBe(false)
   core.receive(open(0), 0)
   expect(core.over, 'and its refusal').toBe(false)
+  polled(core)
+  expect(core.over).toBe(true)
+})
+
+test('it is not over while its own GOAWAY has not gone', () => {
+  const core = make()
+  core.receive(goaway(0), 0)
+  expect(core.over).toBe(false)
   polled(core)
   expect(core.over).toBe(true)
 })

@@ -177,6 +177,21 @@ test('a slow reader stops its own channel, and no other', async () => {
   }
 })
 
+test('a reader that has read and then stops holds a window, and nothing beside it', async () => {
+  const { near, far, ends } = await channelPair(messages(), { windowBytes: 128 * KiB })
+  far.on('data', () => far.pause()) // one chunk, and no more
+  near.write(Buffer.alloc(3 * KiB * KiB))
+  await turns(200)
+  const { heldBytes } = ends[1].muxStats
+  expect(heldBytes + far.readableLength).toBeLessThanOrEqual(128 * KiB)
+  expect(far.stats.bytesIn).toBeLessThanOrEqual(128 * KiB)
+  expect(near.writableLength, 'its writer waits').toBe(3 * KiB * KiB)
+  far.on('data', () => far.resume()).resume()
+  await new Promise<void>(resolve => near.once('drain', resolve))
+  near.on('error', () => undefined)
+  for (const end of ends) end.destroy()
+})
+
 test('the window of a channel grows while its reader waits, up to its maximum', async () => {
   const [left, right] = memoryPair()
   const slow: [ParcelPipe, ParcelPipe] = [frame()(latency({ ms: 2 })(left)), frame()(right)]
@@ -239,6 +254,9 @@ test('a peer without onChannel refuses, and a full backlog does', async () => {
   const third = opener.open()
   await turns(5)
   expect([third.destroyed, taker.muxStats.waiting]).toEqual([false, 1])
+  taker.channels[2]!.end()
+  await turns(5)
+  expect(taker.muxStats.waiting, 'who only ends one has taken it as well').toBe(0)
 })
 
 test('at maxChannels open() gives a channel that fails', async () => {
@@ -298,6 +316,20 @@ test('the end of what is below, before the channels are done, is a truncation', 
   for (const failure of await failures)
     expect(failure).toMatchObject({ code: 'ERR_PIPE_TRUNCATED' })
   await expect(end.done).rejects.toMatchObject({ code: 'ERR_PIPE_TRUNCATED' })
+})
+
+test('so it is behind a GOAWAY, where a channel has bytes or its end to come', async () => {
+  const takers = [() => undefined, (channel: Channel) => void channel.end()]
+  for (const onChannel of takers) {
+    const { end, near, far } = byHand({ role: 'accept', onChannel })
+    far.write(wire.encodeOpen(0, { header: Buffer.alloc(0), priority: undefined }))
+    far.write(wire.encodeGoaway(1))
+    far.resume()
+    await turns(3)
+    far.end()
+    await expect(end.done).rejects.toMatchObject({ code: 'ERR_PIPE_TRUNCATED' })
+    expect(near.destroyed).toBe(true)
+  }
 })
 
 test('a failure below reaches each channel, with its code and its cause', async () => {

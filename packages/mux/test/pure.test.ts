@@ -156,6 +156,17 @@ test('after a transfer a channel is quick again when it has rested for 16 rounds
   expect(turns.isQuick(rested)).toBe(true)
 })
 
+test('a round is a turn of each of the bulk ones, and not of one: what rests among many rests longer', () => {
+  const turns = new Turns<Named>()
+  const rested = item('r')
+  turns.sent(rested, 1e9)
+  for (const name of 'abcd') turns.add(item(name, 'bulk'))
+  order(turns, 4 * 11, 16_384)
+  expect(turns.isQuick(rested), 'after 11 rounds of four turns').toBe(false)
+  order(turns, 4, 16_384)
+  expect(turns.isQuick(rested)).toBe(true)
+})
+
 test('one that has more to send than a quick one may is bulk from the start', () => {
   const turns = new Turns<Named>()
   expect(turns.isQuick({ ...item('q'), queued: QUICK_BURST_BYTES })).toBe(true)

@@ -6,6 +6,7 @@ import type { TlsPipe } from '@striper/tls'
 import { constants } from 'node:crypto'
 import tls from 'node:tls'
 import { expect, test } from 'vitest'
+import { faultOfClient } from '../src/socket.ts'
 import { faultWithCertificate, faultWithKey, keyFor, NO_CERTIFICATES } from '../src/terms.ts'
 import { refuseCertificate, SETTINGS, withCertificates as terms } from '../src/terms.ts'
 import { certificates, failureOf, over, overMemory, type Sides, tcpPair } from './scene.ts'
@@ -45,6 +46,12 @@ test('with the same secret, and with certificates of one authority, both ends kn
     fingerprintOf(certificates('ours-client').cert),
   ])
   for (const each of [client, server, ...other]) each.on('error', () => undefined).destroy()
+})
+
+test('a name of the server that both ends know is part of the key, and lets them in', async () => {
+  const key = newSecret()
+  const sides = { client: { key, server: 'home' }, server: { keys: key, server: 'home' } }
+  expect(await outcome(overMemory(sides))).toEqual(['open', 'open'])
 })
 
 const strangers: Record<string, () => Sides> = {
@@ -146,6 +153,15 @@ test('A3: each of the checks is enough by itself', () => {
   expect(faultWithCertificate({ ...other, protocol: 'TLSv1.2' })).toBeDefined()
   expect(faultWithCertificate({ ...other, certificate: undefined })).toBeDefined()
   expect(faultWithCertificate({ ...other, fromKey: true })).toBeDefined()
+})
+
+test('A4: where Node does not say what it thinks of a certificate, nobody is let in', () => {
+  for (const handle of [undefined, null, {}, { verifyError: true }]) {
+    const socket = { _handle: handle } as unknown as tls.TLSSocket
+    expect(faultOfClient(socket)).toBeDefined()
+  }
+  const socket = { _handle: { verifyError: () => null } } as unknown as tls.TLSSocket
+  expect(faultOfClient(socket)).toBeUndefined()
 })
 
 test('A4: a server of certificates lets nobody in who shows none', async () => {

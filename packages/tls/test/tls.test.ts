@@ -1,6 +1,7 @@
 // What tls promises, one test for each of the pitfalls that were met: secrecy, endings, time.
 
-import { type BytePipe, memoryPair, ready, securedBy, stack } from '@striper/core'
+import { type BytePipe, type Done, memoryPair, ready, securedBy, stack } from '@striper/core'
+import { WrapPipe } from '@striper/core'
 import { frame } from '@striper/frame'
 import { newSecret, tlsClient, tlsServer } from '@striper/tls'
 import { corrupt, rng, slices } from '@striper/testkit'
@@ -87,6 +88,24 @@ test('a byte that is changed after the handshake is ERR_PIPE_PROTOCOL where it i
   left.write(Buffer.from('1703030013aabbccddeeff00112233445566778899aabbcc', 'hex'))
   expect(await failures[1]).toMatchObject({ code: 'ERR_PIPE_PROTOCOL' })
   expect(await failures[0]).toMatchObject({ name: 'PipeError' })
+})
+
+test('what is wrong before a server of certificates has said a word is ERR_PIPE_AUTH: it may not have taken us', async () => {
+  for (const heard of [false, true]) {
+    const [left, right] = memoryPair()
+    const [client, server] = over(left, right, withCertificates())
+    await Promise.all([ready(client), ready(server)])
+    const failure = failureOf(client)
+    server.on('error', () => undefined)
+    if (heard) {
+      server.write('welcome')
+      await new Promise(resolve => client.once('data', resolve))
+    }
+    client.resume()
+    right.write(Buffer.from('1703030013aabbccddeeff00112233445566778899aabbcc', 'hex'))
+    const code = heard ? 'ERR_PIPE_PROTOCOL' : 'ERR_PIPE_AUTH'
+    expect(await failure).toMatchObject({ code })
+  }
 })
 
 test('an end without a close_notify is ERR_PIPE_TRUNCATED, wherever it is, and never an end', async () => {
@@ -198,6 +217,29 @@ test('T12: who does not shake hands in time is aborted: silent, or a byte now an
     expect(await failures[1]).toMatchObject({ code: 'ERR_PIPE_RESET' })
     expect(vi.getTimerCount()).toBe(0)
   }
+})
+
+/** A byte pipe that opens when it is told to. */
+class Late extends WrapPipe<'bytes'> {
+  opened: Done | undefined
+
+  protected override open(done: Done): void {
+    this.opened = done
+  }
+}
+
+test('the time for the handshake begins when what is below is open', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const [left, right] = memoryPair()
+  right.on('error', () => undefined).resume()
+  const late = new Late(left, { kind: 'bytes', label: 'late' })
+  const failure = failureOf(tlsClient({ key: newSecret(), handshakeTimeoutMs: 500 })(late))
+  await vi.advanceTimersByTimeAsync(60_000)
+  late.opened!()
+  await vi.advanceTimersByTimeAsync(490)
+  expect(late.destroyed).toBe(false)
+  await vi.advanceTimersByTimeAsync(20)
+  expect(await failure).toMatchObject({ code: 'ERR_PIPE_TIMEOUT' })
 })
 
 test('a client waits no longer either, and a handshake that is done leaves no timer', async () => {

@@ -108,7 +108,12 @@ export class Prover {
 
   #say(lane: MessagePipe, secured: Secured): void {
     lane.once('data', (message: Buffer) => (this.#welcomed ||= message[0] === HELLO))
-    lane.write(encodeProof(this.#secret, secured, !this.#welcomed))
+    try {
+      lane.write(encodeProof(this.#secret, secured, !this.#welcomed))
+    } catch (error) {
+      // What is below was lost in this very moment, and has no keys: the lane has not heard yet.
+      lane.destroy(PipeError.from(error, lane.label))
+    }
   }
 }
 

@@ -11,7 +11,7 @@
 //
 // They may arrive in any order. docs/wire.md says what each means.
 
-import { PipeError } from '@striper/core'
+import { PipeError, readInteger, writeInteger } from '@striper/core'
 
 export const OPEN = 0x20
 export const DATA = 0x21
@@ -171,15 +171,4 @@ function need(message: Buffer, wellFormed: boolean): void {
   if (wellFormed) return
   const sentence = `message of type ${message[0]!} with ${message.length} bytes`
   throw new PipeError('ERR_PIPE_PROTOCOL', sentence)
-}
-
-function writeInteger(message: Buffer, value: number, at: number): void {
-  message.writeUInt32BE(Math.floor(value / 2 ** 32), at)
-  message.writeUInt32BE(value % 2 ** 32, at + 4)
-}
-
-function readInteger(message: Buffer, at: number): number {
-  const value = message.readUInt32BE(at) * 2 ** 32 + message.readUInt32BE(at + 4)
-  if (Number.isSafeInteger(value)) return value
-  throw new PipeError('ERR_PIPE_PROTOCOL', 'integer beyond 2^53 - 1')
 }

@@ -7,7 +7,7 @@
 //
 // They may arrive in any order. An integer is at most 2^53 - 1.
 
-import { PipeError } from '@striper/core'
+import { PipeError, readInteger, writeInteger } from '@striper/core'
 
 export const DATA = 1
 export const CREDIT = 2
@@ -27,16 +27,14 @@ export type ChannelMessage =
 export function encodeHeader(type: number, offset: number): Buffer {
   const header = Buffer.allocUnsafe(HEADER_BYTES)
   header[0] = type
-  header.writeUInt32BE(Math.floor(offset / 2 ** 32), 1)
-  header.writeUInt32BE(offset % 2 ** 32, 5)
+  writeInteger(header, offset, 1)
   return header
 }
 
 /** Reads a message; throws ERR_PIPE_PROTOCOL where it is none of the four. */
 export function decode(message: Buffer): ChannelMessage {
   if (message.length < HEADER_BYTES) throw malformed(`message of ${message.length} bytes`)
-  const offset = message.readUInt32BE(1) * 2 ** 32 + message.readUInt32BE(5)
-  if (!Number.isSafeInteger(offset)) throw malformed('offset beyond 2^53 - 1')
+  const offset = readInteger(message, 1)
   const type = message[0]
   if (type === DATA) return { type, offset, bytes: message.subarray(HEADER_BYTES) }
   if (type !== CREDIT && type !== END && type !== BLOCKED)

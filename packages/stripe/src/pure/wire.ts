@@ -12,7 +12,7 @@
 //
 // docs/wire.md says what each means.
 
-import { PipeError } from '@striper/core'
+import { PipeError, readInteger, writeInteger } from '@striper/core'
 
 export const HELLO = 0x10
 export const PARCEL = 0x11
@@ -194,17 +194,6 @@ function need(message: Buffer, wellFormed: boolean): void {
   if (wellFormed) return
   const sentence = `message of type ${message[0]!} with ${message.length} bytes`
   throw new PipeError('ERR_PIPE_PROTOCOL', sentence)
-}
-
-function writeInteger(message: Buffer, value: number, at: number): void {
-  message.writeUInt32BE(Math.floor(value / 2 ** 32), at)
-  message.writeUInt32BE(value % 2 ** 32, at + 4)
-}
-
-function readInteger(message: Buffer, at: number): number {
-  const value = message.readUInt32BE(at) * 2 ** 32 + message.readUInt32BE(at + 4)
-  if (Number.isSafeInteger(value)) return value
-  throw new PipeError('ERR_PIPE_PROTOCOL', 'integer beyond 2^53 - 1')
 }
 
 /** What an ABORT means for the end that gets it. */
