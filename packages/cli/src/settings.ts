@@ -59,6 +59,8 @@ export interface ServerSettings extends CommonSettings {
   readonly maxLanes: number
   /** Connections that come in, of lanes and strangers. */
   readonly maxConnections: number
+  /** What all clients together may have it hold for readers that are slow; 16 MiB or more. */
+  readonly memoryBytes: number
 }
 
 /** What `striper client` runs with. */

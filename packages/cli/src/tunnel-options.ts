@@ -6,7 +6,7 @@ import { UsageError } from './exit.ts'
 import { list, optional, preset, type Values } from './option.ts'
 import { parseAllow, parseAllowListen } from './pure/allow.ts'
 import { readSecurity, SECURITY_OPTIONS } from './security.ts'
-import { maxOpenFiles } from './limits.ts'
+import { maxOpenFiles, memoryToHave } from './limits.ts'
 import type { ClientSettings, CommonSettings, ServerSettings } from './settings.ts'
 import { socketPath } from './sockets.ts'
 import { address, count, forward, oneOf, path, server, sizeFrom } from './values.ts'
@@ -52,6 +52,11 @@ export const SERVER_OPTIONS = {
     count(1, 1_000_000),
     'connections at once (10000, or half of the files it may open)',
   ),
+  memory: optional(
+    'SIZE',
+    sizeFrom('16Mi', '1T'),
+    'what all clients together may have it hold for slow readers (half of the memory)',
+  ),
 }
 
 export const CLIENT_OPTIONS = {
@@ -89,6 +94,7 @@ export function serverSettings(
     maxSessions: values['max-sessions'],
     maxLanes: values['max-lanes'],
     maxConnections: values['max-connections'] ?? Math.min(10_000, maxOpenFiles() >> 1),
+    memoryBytes: values.memory ?? Math.floor(memoryToHave() / 2),
   }
 }
 

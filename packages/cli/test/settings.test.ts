@@ -1,6 +1,7 @@
 // What server and client run with: checked to the end before anything is opened, and never less
 // secure than what was asked for.
 
+import { totalmem } from 'node:os'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { UsageError } from '../src/exit.ts'
@@ -46,6 +47,8 @@ test('a server with nothing said takes lanes at port 7000, and does nothing for 
   })
   expect(settings.maxConnections).toBeGreaterThan(0)
   expect(settings.maxConnections).toBeLessThanOrEqual(10_000)
+  expect(settings.memoryBytes).toBeGreaterThan(2 ** 24)
+  expect(settings.memoryBytes).toBeLessThanOrEqual(totalmem() / 2)
 })
 
 test('every limit that is said takes effect', () => {
@@ -53,7 +56,7 @@ test('every limit that is said takes effect', () => {
     ...['--window', '1Mi', '--connect-timeout', '1s', '--no-lane-timeout', 'off'],
     ...['--idle-timeout', 'off', '--half-open-timeout', '2s', '--handshake-timeout', '3s'],
     ...['--max-channels', '1', '--max-sessions', '2', '--max-lanes', '3', '--max-connections', '4'],
-    ...['--socket', 'here.sock'],
+    ...['--socket', 'here.sock', '--memory', '64Mi'],
   )
   expect(said).toMatchObject({
     windowBytes: 2 ** 20,
@@ -66,6 +69,7 @@ test('every limit that is said takes effect', () => {
     maxSessions: 2,
     maxLanes: 3,
     maxConnections: 4,
+    memoryBytes: 64 * 2 ** 20,
     socket: 'here.sock',
   })
 })

@@ -4,6 +4,7 @@ import type { ParcelPipe } from '@striper/core'
 import { INITIAL_CREDIT } from '@striper/reassemble/pure'
 import type { Channel } from './channel.ts'
 import type { MuxLimits } from './pure/core.ts'
+import type { WindowPool } from './pure/pool.ts'
 import { kept, MAX_HEADER_BYTES, type Priority } from './pure/wire.ts'
 
 const MiB = 1024 * 1024
@@ -24,6 +25,9 @@ export interface MuxOptions {
   /** What the windows of all channels may have grown by, in bytes, default 64 MiB: each may grow by
    *  half of what is left. The first 64 KiB of each channel are its own and not counted. */
   totalWindowBytes?: number
+  /** The same for several muxes together, such as all sessions of a server; each keeps to its own
+   *  `totalWindowBytes` as well. */
+  pool?: WindowPool
   /** How many channels may be open, whoever opened them: 1 to 65,536, default 16,384. */
   maxChannels?: number
   /** How many of these the peer may have opened that nobody has taken into use, default 256. One
@@ -45,7 +49,7 @@ export function checked(
   options: MuxOptions,
 ): MuxLimits & Pick<MuxOptions, 'onChannel'> {
   const { role, onChannel, windowBytes = 16 * MiB, totalWindowBytes = 64 * MiB } = options
-  const { maxChannels = 16_384, backlog = 256 } = options
+  const { maxChannels = 16_384, backlog = 256, pool } = options
   if (!['dial', 'accept'].includes(role)) {
     throw new TypeError(`role must be 'dial' or 'accept', got ${role}`)
   }
@@ -58,7 +62,12 @@ export function checked(
   within('maxChannels', maxChannels, 1, MOST_CHANNELS)
   within('backlog', backlog, 1, MOST_CHANNELS)
   const limits = { windowBytes, totalWindowBytes, maxChannels, backlog }
-  return { dials: role === 'dial', ...limits, ...(onChannel && { onChannel }) }
+  return {
+    dials: role === 'dial',
+    ...limits,
+    ...(pool && { pool }),
+    ...(onChannel && { onChannel }),
+  }
 }
 
 function within(name: string, value: number, least: number, most: number): void {

@@ -11,6 +11,7 @@ import {
   type MuxLimits,
   RESETS,
 } from '../src/pure/core.ts'
+import { WindowPool } from '../src/pure/pool.ts'
 import { MAX_HELD_IN_ALL } from '../src/pure/stock.ts'
 import * as wire from '../src/pure/wire.ts'
 
@@ -337,6 +338,29 @@ test('a window grows where its reader waits, by half of what all may grow by, at
   core.receive(reset(2), 0)
   expect(core.stock.grownBytes).toBe(2 * INITIAL_CREDIT)
   expect(grown(four!, 1e7), 'by 1 of 2').toBe(2)
+})
+
+test('the windows of several muxes share a pool, and give back what they took', () => {
+  const pool = new WindowPool(3 * INITIAL_CREDIT)
+  const limits = { totalWindowBytes: 100 * INITIAL_CREDIT, windowBytes: 100 * INITIAL_CREDIT, pool }
+  const [left, right] = [make(limits), make(limits)]
+  const grown = (core: Core, number: number) => {
+    const channel = accepted(core, number)
+    channel.wanted = true
+    core.receive(blocked(number, 1e6), 0)
+    return channel.incoming.window / INITIAL_CREDIT
+  }
+  expect(grown(left, 0), 'by 1 of 3').toBe(2)
+  expect(grown(right, 0), 'by 1 of 2').toBe(2)
+  expect(grown(right, 2), 'by 1 of 1: it may not').toBe(1)
+  expect([left, right].map(core => core.stock.grownBytes)).toEqual([INITIAL_CREDIT, INITIAL_CREDIT])
+  expect(pool.takenBytes).toBe(2 * INITIAL_CREDIT)
+  left.receive(reset(0), 0)
+  expect(pool.takenBytes).toBe(INITIAL_CREDIT)
+  expect(grown(right, 4), 'by 1 of 2').toBe(2)
+  for (const number of [0, 2, 4]) right.receive(reset(number), 0)
+  expect(pool.takenBytes).toBe(0)
+  expect(() => new WindowPool(-1)).toThrow(RangeError)
 })
 
 test('it is over when both ends have said GOAWAY and every channel is gone', () => {

@@ -7,11 +7,11 @@
 
 import { abort, type ByteDuplex, type BytePipe, logger, type MessagePipe } from '@striper/core'
 import { addressOf, isPipe, isPipeError, PipeError, type Secured, securedBy } from '@striper/core'
-import { awaitHello, type StripeOptions, type StripePipe } from '@striper/stripe'
+import { awaitHello, type StripePipe } from '@striper/stripe'
 import { GreetedPipe } from './greeting.ts'
 import { decodeProof, type Proof } from './proof.ts'
 import { Admission, type EarlyDrop, sourceOf } from './pure/admission.ts'
-import { Sessions, type Verdict } from './sessions.ts'
+import { type SessionStripe, Sessions, type Verdict } from './sessions.ts'
 
 const log = logger('gather')
 
@@ -42,8 +42,9 @@ export interface GatherOptions {
   penaltyMs?: number
   /** A number from 0 to 1, for who is dropped; `Math.random`. */
   random?: () => number
-  /** What each session's stripe is made with. */
-  stripe?: Omit<StripeOptions, 'role' | 'session' | 'lanes'>
+  /** What each session's stripe is made with. A function is asked for each that is to begin, and
+   *  refuses it with undefined; the session that is made is given to `onSession` at once. */
+  stripe?: SessionStripe
 }
 
 /** Makes a Gatherer: give it each connection that comes. */

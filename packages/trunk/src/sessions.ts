@@ -41,11 +41,16 @@ interface Over extends Known {
   readonly finished: boolean
 }
 
+type StripeLimits = Omit<StripeOptions, 'role' | 'session' | 'lanes'>
+
+/** What the stripes of sessions are made with: each of them, or one by one. */
+export type SessionStripe = StripeLimits | (() => StripeLimits | undefined)
+
 export interface SessionsOptions {
   onSession: (session: StripePipe, peer: string | undefined) => void
   maxSessions?: number
   maxLanes?: number
-  stripe?: Omit<StripeOptions, 'role' | 'session' | 'lanes'>
+  stripe?: SessionStripe
 }
 
 export class Sessions {
@@ -106,7 +111,10 @@ export class Sessions {
   #open(id: Buffer, owner: Owner | undefined): Live | undefined {
     const { onSession, maxSessions = 1000 } = this.#options
     if (this.#live.size >= maxSessions) return undefined
-    const pipe = stripe({ ...this.#options.stripe, role: 'accept', session: id })
+    const { stripe: limits = {} } = this.#options
+    const made = typeof limits === 'function' ? limits() : limits
+    if (made === undefined) return undefined
+    const pipe = stripe({ ...made, role: 'accept', session: id })
     const live = { pipe, owner }
     pipe.on('error', error => log('%s', error.message))
     this.#live.set(key(id), live)

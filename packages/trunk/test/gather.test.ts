@@ -103,6 +103,17 @@ test('as many sessions as allowed, and not one more, until one is over', async (
   gatherer.destroy()
 })
 
+test('a function says what each session is made with, and refuses those that it has nothing for', async () => {
+  const limits = [{ windowBytes: 2 ** 20 }, undefined, { windowBytes: 2 ** 19 }]
+  const { gatherer } = listening({ stripe: () => limits.shift() })
+  expect((await knock(gatherer, id(1))).answer).toBe(wire.HELLO)
+  expect((await knock(gatherer, id(1), 1)).answer, 'the same session').toBe(wire.HELLO)
+  expect((await knock(gatherer, id(2))).answer).toBe(wire.ABORT)
+  expect((await knock(gatherer, id(3))).answer).toBe(wire.HELLO)
+  expect(gatherer.sessions.map(({ session }) => session[0])).toEqual([1, 3])
+  gatherer.destroy()
+})
+
 test('as many lanes as allowed, and not one more, until one has gone', async () => {
   const { gatherer, far } = listening({ maxLanes: 2 })
   const first = await knock(gatherer, id(1), 0)

@@ -12,6 +12,7 @@ import type { Control } from '../service.ts'
 import type { ClientSettings } from '../settings.ts'
 import { explain } from '../terminal.ts'
 import type { Forward } from '../values.ts'
+import { channelsOf } from './budget.ts'
 import { Conversations } from './conversations.ts'
 import { Link } from './link.ts'
 import { reach, whyNot } from './reach.ts'
@@ -40,7 +41,7 @@ class Client {
     this.#settings = settings
     this.#control = control
     this.#log = control.log
-    this.#conversations = new Conversations(settings, settings.maxChannels, this.#log)
+    this.#conversations = new Conversations(settings, channelsOf(settings), this.#log)
     this.#link = new Link(settings, this.#log, {
       up: session => this.#reverse.ask(session),
       channel: (session, channel) => void this.#accepted(session, channel),

@@ -13,7 +13,7 @@ import { EXIT, Failure } from '../exit.ts'
 import type { EventLog } from '../log.ts'
 import { formatSecurity } from '../security.ts'
 import type { ClientSettings } from '../settings.ts'
-import { windowsOf } from './budget.ts'
+import { muxLimits, stripeLimits } from './budget.ts'
 import { clientLayers } from './secrecy.ts'
 import { type Session, sessionOf } from './session.ts'
 
@@ -91,18 +91,17 @@ export class Link {
   begin(): void {
     if (this.#stopped) return
     this.#isUp = false
-    const { noLaneTimeoutMs, schedule } = this.#settings
-    const windows = windowsOf(this.#settings)
+    const schedule = SCHEDULES[this.#settings.schedule]
     const pipe = trunk({
       lanes: this.#policy,
-      stripe: { windowBytes: windows.stripe, noLaneTimeoutMs, schedule: SCHEDULES[schedule] },
+      stripe: { ...stripeLimits(this.#settings), schedule },
     })
     pipe.on('wanted', wanted => this.#wanted(session, wanted as WantedLane))
     const session = sessionOf(
       pipe,
       mux(pipe, {
         role: 'dial',
-        ...windows.mux,
+        ...muxLimits(this.#settings),
         onChannel: channel => this.#events.channel(session, channel),
       }),
       this.#settings.security.by === 'key' ? this.#settings.security.keys[0]!.id : null,

@@ -4,14 +4,16 @@
 
 import { addressOf, type BytePipe, gather, type Gatherer, isPipeError } from 'striper'
 import { abort, listen, mux, type PipeError, type StripePipe, type TcpServer } from 'striper'
+import { WindowPool } from 'striper'
 import { EXIT, Failure } from '../exit.ts'
 import type { EventLog } from '../log.ts'
 import type { Control } from '../service.ts'
 import type { ServerSettings } from '../settings.ts'
 import { explain } from '../terminal.ts'
-import { type Budget, budgetOf, windowsOf } from './budget.ts'
+import { type Budget, budgetOf, muxLimits, stripeLimits } from './budget.ts'
 import { Conversations } from './conversations.ts'
 import { Grants } from './grants.ts'
+import { Shares } from './memory.ts'
 import { Ports } from './ports.ts'
 import { serverLayers } from './secrecy.ts'
 import { type Session, sessionOf } from './session.ts'
@@ -35,6 +37,10 @@ class Server {
   readonly #gatherer: Gatherer
   readonly #sessions = new Map<Session, Promise<void>>() // with its end
   readonly #strangers = new Sparing(performance.now())
+  readonly #crowds = new Sparing(performance.now())
+  readonly #windows: WindowPool
+  readonly #shares: Shares
+  #share = 0 // of the session that is about to begin
   #servers: readonly TcpServer[] = []
   #sessionsBegun = 0
   #refused = 0 // connections and lanes
@@ -44,6 +50,8 @@ class Server {
     this.#control = control
     this.#log = control.log
     this.#budget = budgetOf(settings)
+    this.#windows = new WindowPool(this.#budget.windowBytes)
+    this.#shares = new Shares(this.#budget.sessionBytes)
     this.#conversations = new Conversations(settings, this.#budget.channels, this.#log)
     this.#ports = new Ports(settings, this.#log, this.#conversations)
     this.#grants = new Grants(settings, this.#log, this.#conversations, this.#ports)
@@ -70,7 +78,7 @@ class Server {
   }
 
   #gather(): Gatherer {
-    const { handshakeTimeoutMs, maxSessions, maxLanes, noLaneTimeoutMs } = this.#settings
+    const { handshakeTimeoutMs, maxLanes } = this.#settings
     const layers = serverLayers(this.#settings)
     return gather({
       layers: bytes => {
@@ -81,10 +89,26 @@ class Server {
       onSession: (pipe, peer) => this.#session(pipe, peer),
       requireProof: this.#settings.security.by !== 'nothing',
       helloTimeoutMs: handshakeTimeoutMs,
-      maxSessions,
+      maxSessions: Infinity, // it says nothing where it refuses, and we do
       maxLanes,
-      stripe: { windowBytes: windowsOf(this.#settings).stripe, noLaneTimeoutMs },
+      stripe: () => this.#room(),
     })
+  }
+
+  /** What a session is made with that is about to begin; undefined where there is no room for it. */
+  #room() {
+    const full = this.#sessions.size >= this.#budget.sessions
+    const share = full ? undefined : this.#shares.take(this.#settings.windowBytes)
+    if (share !== undefined) {
+      this.#share = share
+      return stripeLimits(this.#settings, share)
+    }
+    this.#refused++
+    const more = this.#crowds.take(performance.now())
+    if (more === undefined) return undefined
+    const why = full ? `there are ${this.#budget.sessions} already` : 'no memory is left for it'
+    this.#log.say('warning', 'crowded', `a session refused: ${why}${more}`, { reason: why })
+    return undefined
   }
 
   async #listen(): Promise<readonly TcpServer[]> {
@@ -126,6 +150,8 @@ class Server {
   }
 
   #session(pipe: StripePipe, peer: string | undefined): void {
+    const share = this.#share
+    pipe.once('close', () => this.#shares.give(share))
     if (this.#control.stopping.aborted) {
       pipe.destroy()
       return
@@ -134,7 +160,8 @@ class Server {
       pipe,
       mux(pipe, {
         role: 'accept',
-        ...windowsOf(this.#settings).mux,
+        ...muxLimits(this.#settings),
+        pool: this.#windows,
         onChannel: channel => void this.#grants.grant(session, channel),
       }),
       peer ?? null,
@@ -171,7 +198,6 @@ class Server {
   }
 
   #snapshot() {
-    const { maxSessions } = this.#settings
     const lanes = this.#servers.map(({ address }) => address)
     return snapshotOf({
       settings: this.#settings,
@@ -182,11 +208,17 @@ class Server {
       refused: this.#refused + this.#grants.refused,
       conversations: this.#conversations,
       limits: [
-        { name: 'sessions', used: this.#sessions.size, most: maxSessions },
+        { name: 'sessions', used: this.#sessions.size, most: this.#budget.sessions },
         { name: 'connections', used: this.#connections, most: this.#budget.connections },
+        { name: 'MB of windows', ...inMB(this.#windows) },
+        { name: 'MB for sessions', ...inMB(this.#shares) },
       ],
     })
   }
+}
+
+function inMB({ takenBytes, bytes }: { takenBytes: number; bytes: number }) {
+  return { used: Math.ceil(takenBytes / 1e6), most: Math.floor(bytes / 1e6) }
 }
 
 /** Resolves when a signal has been aborted. */

@@ -10,6 +10,7 @@ import { INITIAL_CREDIT } from '@striper/reassemble/pure'
 import { Bucket } from './bucket.ts'
 import { ChannelCore, limit, protocol } from './channel.ts'
 import { Outbox, type Output } from './outbox.ts'
+import type { WindowPool } from './pool.ts'
 import { Seen } from './seen.ts'
 import { Stock } from './stock.ts'
 import * as wire from './wire.ts'
@@ -31,6 +32,7 @@ export interface MuxLimits {
   readonly totalWindowBytes: number
   readonly maxChannels: number
   readonly backlog: number
+  readonly pool?: WindowPool
 }
 
 /** What has to be told after a message has come. */
@@ -58,7 +60,7 @@ export class MuxCore<P> {
 
   constructor(limits: MuxLimits) {
     this.#limits = limits
-    this.stock = new Stock(limits.totalWindowBytes)
+    this.stock = new Stock(limits.totalWindowBytes, limits.pool)
     this.#bits = limits.dials ? 0 : 1
     this.#outbox = new Outbox(this.#bits, channel => this.#channels.set(channel.number, channel))
   }

@@ -7,21 +7,27 @@
 
 import { compact } from '@striper/core'
 import { type ChannelCore, limit } from './channel.ts'
+import { WindowPool } from './pool.ts'
 
 /** Parcels that may be held by all channels together. */
 export const MAX_HELD_IN_ALL = 262_144
 
 export class Stock {
-  readonly #totalWindow: number
+  readonly #own: WindowPool
+  readonly #pools: readonly WindowPool[]
   #parcels = 0
   /** Bytes that wait for readers, or for bytes before them. */
   heldBytes = 0
-  /** What the windows of all channels have grown by. */
-  grownBytes = 0
 
-  /** `totalWindowBytes`: what the windows may grow by in all. */
-  constructor(totalWindowBytes: number) {
-    this.#totalWindow = totalWindowBytes
+  /** `totalWindowBytes`: what the windows may grow by in all; `shared`: with those of others. */
+  constructor(totalWindowBytes: number, shared?: WindowPool) {
+    this.#own = new WindowPool(totalWindowBytes)
+    this.#pools = shared ? [this.#own, shared] : [this.#own]
+  }
+
+  /** What the windows of all channels have grown by. */
+  get grownBytes(): number {
+    return this.#own.takenBytes
   }
 
   /** Bytes came for a channel. Throws a PipeError where they may not. */
@@ -47,13 +53,12 @@ export class Stock {
   }
 
   /** A channel's writer is blocked at a limit. If its reader waits, the window is what both wait
-   *  for, and it grows where there is room: by half of what is left, at most, so that there is
-   *  always some for the next. */
+   *  for, and it grows where there is room. */
   grow(channel: ChannelCore<unknown>, offset: number): boolean {
     const { growth, grown } = channel
-    if (!channel.wanted || growth > (this.#totalWindow - this.grownBytes) / 2) return false
+    if (!channel.wanted || !this.#pools.every(pool => pool.has(growth))) return false
     channel.incoming.blocked(offset)
-    this.grownBytes += channel.grown - grown
+    this.#take(channel.grown - grown)
     return true
   }
 
@@ -61,6 +66,10 @@ export class Stock {
   forget({ incoming, grown }: ChannelCore<unknown>): void {
     this.heldBytes -= incoming.held
     this.#parcels -= incoming.parcels
-    this.grownBytes -= grown
+    this.#take(-grown)
+  }
+
+  #take(bytes: number): void {
+    for (const pool of this.#pools) pool.take(bytes)
   }
 }
