@@ -200,6 +200,20 @@ test('the snapshots of both ends have lanes from every --bind, and the channel',
   }
 })
 
+test('regression: the server shows the weight and the backup that the client gave a lane', async () => {
+  const binds = ['--bind', '127.0.0.1,weight=0.5', '--bind', '127.0.0.2,backup']
+  const { server, client } = await tunnel(await closedPort(), { client: binds })
+  for (const lane of ['127.0.0.1#1', '127.0.0.2#1']) {
+    await client.said(new RegExp(`lane ${lane.replaceAll('.', '[.]')}: up`))
+  }
+  for (const { sessions } of [client.snapshot(), server.snapshot()]) {
+    const said = sessions[0]!.lanes.map(({ weight, backup }) => ({ weight, backup }))
+    expect(said).toHaveLength(2)
+    expect(said).toContainEqual({ weight: 0.5, backup: false })
+    expect(said).toContainEqual({ weight: 1, backup: true })
+  }
+})
+
 test('neither end ever logs the secret, or shows it', async () => {
   const { server, client, port } = await tunnel(await closedPort())
   expect(await resetOf(dial(port))).toBe('ECONNRESET')

@@ -4,13 +4,7 @@ import { INITIAL_CREDIT } from '@striper/reassemble/pure'
 import { type Rng, rng } from '@striper/testkit'
 import { expect, test } from 'vitest'
 import type { ChannelCore } from '../src/pure/channel.ts'
-import {
-  MAX_REFUSALS_DUE,
-  MAX_UNOPENED,
-  MuxCore,
-  type MuxLimits,
-  RESETS,
-} from '../src/pure/core.ts'
+import { MAX_REFUSALS_DUE, MuxCore, type MuxLimits, RESETS } from '../src/pure/core.ts'
 import { WindowPool } from '../src/pure/pool.ts'
 import { MAX_HELD_IN_ALL } from '../src/pure/stock.ts'
 import * as wire from '../src/pure/wire.ts'
@@ -115,15 +109,31 @@ for (const [what, messages] of harmless) {
   })
 }
 
-test('so many channels may wait for their OPEN, and not one more; one with an OPEN may come', () => {
-  const core = make()
-  for (let i = 0; i < MAX_UNOPENED; i++) core.receive(end(2 * i, 0), 0)
-  expect(core.size).toBe(0)
-  expect(() => core.receive(end(2 * MAX_UNOPENED, 0), 0)).toThrow(LIMIT)
-  accepted(core, 2 * (MAX_UNOPENED + 1))
+test('a channel whose OPEN is late counts: one more than maxChannels is refused, the rest lives', () => {
+  const core = make({ maxChannels: 3 })
   accepted(core, 0)
-  core.receive(end(2 * (MAX_UNOPENED + 2), 0), 0)
-  expect(core.size).toBe(2)
+  for (const number of [2, 4, 6]) core.receive(end(number, 0), 0)
+  expect([core.size, core.refused]).toEqual([1, 1])
+  expect(polled(core)).toMatchObject([{ type: wire.RESET, channel: 6, code: wire.TOO_MANY }])
+  expect(core.open(NONE, undefined), 'none can be opened from here').toBeUndefined()
+  for (const number of [2, 4]) accepted(core, number)
+  core.receive(open(6), 0)
+  core.receive(data(6, 0, 'x'), 0)
+  expect([core.size, core.refused], 'what was refused stays so').toEqual([3, 1])
+})
+
+test('regression: an honest peer may have as many OPENs on a late lane as it may have channels', () => {
+  const [near, far] = [make({ dials: true }), make()]
+  const { maxChannels } = LIMITS
+  const late: Buffer[] = []
+  for (let i = 0; i < maxChannels; i++) near.finish(started(near))
+  for (let output = near.poll(16 * KiB); output; output = near.poll(16 * KiB)) {
+    const message = Buffer.concat(output.message)
+    if (message[0] === wire.OPEN) late.push(message)
+    else far.receive(message, 0)
+  }
+  for (const message of late) far.receive(message, 0)
+  expect([far.size, far.refused]).toEqual([maxChannels, 0])
 })
 
 test('so many parcels may be held by all channels together, and not one more', () => {

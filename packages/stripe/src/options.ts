@@ -80,6 +80,9 @@ export interface LaneStats {
   readonly state: LaneState
   /** Why it takes nothing just now, in words; undefined where it does. */
   readonly reason: string | undefined
+  /** How it is preferred at this end: as its owner said, or else as the end that dialled it did. */
+  readonly weight: number
+  readonly backup: boolean
   /** What it delivers, in bytes a second; undefined while nothing is known. */
   readonly rate: number | undefined
   /** The least round trip of late. */
@@ -97,11 +100,12 @@ export interface LaneStats {
 
 /** A lane as its statistics. */
 export function toStats(lane: Lane): LaneStats {
-  const { number, label, state, reason, inFlight, room, bytesOut, bytesIn, copiesOut } = lane
+  const { number, label, state, reason, weight, backup } = lane
+  const { inFlight, room, bytesOut, bytesIn, copiesOut } = lane
   const rate = lane.rate === undefined ? undefined : lane.rate * 1000
   const rttMs = lane.rtt
   const moved = { inFlight, room, bytesOut, bytesIn, copiesOut }
-  return { number, label, state, reason, rate, rttMs, ...moved }
+  return { number, label, state, reason, weight, backup, rate, rttMs, ...moved }
 }
 
 /** Randomness that a browser has as well. */

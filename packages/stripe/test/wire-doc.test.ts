@@ -7,7 +7,7 @@ import { FrameCodec } from '@striper/frame'
 import { LANE_MESSAGE_BYTES } from '@striper/stripe'
 import { GreetedPipe } from '@striper/trunk'
 import { expect, test } from 'vitest'
-import { MAX_REFUSALS_DUE, MAX_UNOPENED } from '../../mux/src/pure/core.ts'
+import { MAX_REFUSALS_DUE } from '../../mux/src/pure/core.ts'
 import { MAX_MISSING } from '../../mux/src/pure/seen.ts'
 import { MAX_HELD_IN_ALL } from '../../mux/src/pure/stock.ts'
 import * as mux from '../../mux/src/pure/wire.ts'
@@ -111,7 +111,6 @@ test('the limits in docs/wire.md are those of the code', () => {
     MAX_MISSING,
     MAX_PARCELS_UNDER_WAY: wire.MAX_PARCELS_UNDER_WAY,
     MAX_REFUSALS_DUE,
-    MAX_UNOPENED,
     SESSION_CREDIT: wire.INITIAL_CREDIT,
     STREAM_CREDIT: stream.INITIAL_CREDIT,
   })

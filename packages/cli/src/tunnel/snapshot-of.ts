@@ -52,12 +52,10 @@ function sessionSnapshot(session: Session, conversations: Conversations): Sessio
 
 function lanesOf({ pipe }: Session): LaneSnapshot[] {
   const pipes = new Map(pipe.below.map(lane => [lane.label, lane]))
-  const wanted = new Map(isTrunk(pipe) ? pipe.wanted.map(each => [each.lane?.label, each]) : [])
   return pipe.lanes.map(lane => {
-    const { number, label, state, inFlight, room, bytesIn, bytesOut } = lane
+    const { number, label, state, weight, backup, inFlight, room, bytesIn, bytesOut } = lane
     const below = pipes.get(label)
     const { local = '', remote = '' } = (below && addressOf(below)) ?? {}
-    const { weight = 1, backup = false } = wanted.get(label) ?? {}
     return {
       ...{ number, label, from: local, to: remote, state, weight, backup },
       ...{ inFlight, room, bytesIn, bytesOut, copies: lane.copiesOut },

@@ -16,8 +16,6 @@ import { Stock } from './stock.ts'
 import * as wire from './wire.ts'
 import type { MuxMessage, Opening, Priority } from './wire.ts'
 
-/** Channels whose OPEN is late, and that something has come for: each may hold INITIAL_CREDIT. */
-export const MAX_UNOPENED = 1024
 /** Refusals that wait to be sent: beyond these the peer opens channels and does not read. */
 export const MAX_REFUSALS_DUE = 16_384
 /** Channels that the peer may open and then reset: so many at once, */
@@ -50,7 +48,7 @@ export class MuxCore<P> {
   readonly #seen = new Seen()
   readonly #resets = new Bucket(RESETS, RESETS_PER_SECOND)
   readonly #bits: number // of our channels' numbers: the lowest bit says who opened
-  #unopened = 0
+  #unopened = 0 // of the channels: those for which something has come, and no OPEN yet
   #waiting = 0
   #peerOpened: number | undefined // as its GOAWAY said
   /** Channels that were opened, at either end. */
@@ -107,7 +105,7 @@ export class MuxCore<P> {
 
   /** Opens a channel, which is to be started; undefined where there are as many as there may be */
   open(header: Buffer, priority: Priority | undefined): ChannelCore<P> | undefined {
-    if (this.size >= this.#limits.maxChannels) return undefined
+    if (this.size + this.#unopened >= this.#limits.maxChannels) return undefined
     const channel = new ChannelCore<P>(true, this.#limits.windowBytes, { header, priority })
     this.#outbox.unsent.add(channel)
     this.opened++
@@ -220,15 +218,14 @@ export class MuxCore<P> {
     const first = this.#seen.see(index)
     if (first && type === wire.RESET) this.#resets.take(now)
     if (!first || type === wire.RESET) return undefined
-    if (type !== wire.OPEN && this.#unopened >= MAX_UNOPENED)
-      throw limit(`${MAX_UNOPENED} channels without an OPEN`)
-    const { windowBytes } = this.#limits
     const opening = { header: NOTHING, priority: undefined }
-    const channel = new ChannelCore<P>(false, windowBytes, opening)
+    const channel = new ChannelCore<P>(false, this.#limits.windowBytes, opening)
     channel.number = number
     this.#channels.set(number, channel)
     this.#unopened++
-    return channel
+    if (type === wire.OPEN || !this.#tooMany) return channel
+    this.#refuse(channel, wire.TOO_MANY) // it may hold as much as one whose OPEN has come
+    return undefined
   }
 
   #open(
@@ -239,9 +236,7 @@ export class MuxCore<P> {
   ): Effect<P> | undefined {
     const refusal = this.#refusal(now)
     if (refusal !== undefined) {
-      if (this.#outbox.resets >= MAX_REFUSALS_DUE) throw limit(`${MAX_REFUSALS_DUE} refusals due`)
-      this.refused++
-      this.close(channel, refusal)
+      this.#refuse(channel, refusal)
       return undefined
     }
     channel.header = header
@@ -256,23 +251,28 @@ export class MuxCore<P> {
   }
 
   #refusal(now: number): number | undefined {
-    const { maxChannels, backlog } = this.#limits
     if (this.draining) return wire.GOING_AWAY
-    if (this.#waiting >= backlog || this.size >= maxChannels) return wire.TOO_MANY
-    return this.#resets.empty(now) ? wire.TOO_MANY : undefined
+    const full = this.#waiting >= this.#limits.backlog || this.#tooMany
+    return full || this.#resets.empty(now) ? wire.TOO_MANY : undefined
   }
 
-  #reset(
-    channel: ChannelCore<P>,
-    code: number,
-    reason: string,
-    now: number,
-  ): Effect<P> | undefined {
+  /** Whether the channel that has just come is one more than there may be. */
+  get #tooMany(): boolean {
+    return this.size + this.#unopened > this.#limits.maxChannels
+  }
+
+  #refuse(channel: ChannelCore<P>, code: number): void {
+    if (this.#outbox.resets >= MAX_REFUSALS_DUE) throw limit(`${MAX_REFUSALS_DUE} refusals due`)
+    this.refused++
+    this.close(channel, code)
+  }
+
+  #reset(channel: ChannelCore<P>, code: number, reason: string, now: number) {
     const { opened, own } = channel
     if (!own) this.#resets.take(now)
     this.#forget(channel)
     const error = wire.resetError(code, reason, own)
-    return opened ? { do: 'reset', channel, error } : undefined
+    return opened ? ({ do: 'reset', channel, error } as const) : undefined
   }
 
   #goaway(opened: number): void {
