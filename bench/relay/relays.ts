@@ -13,8 +13,8 @@ export type RelayName = (typeof RELAYS)[number]
 
 /** What a relay of ours says of its reads, in bytes. */
 export interface Reads {
-  read: number
-  copied: number
+  read?: number
+  copied?: number
 }
 
 const START_MS = 30_000

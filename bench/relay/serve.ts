@@ -2,7 +2,7 @@
 // collects garbage and prints what it has read, and how much of that was copied on the way, in bytes.
 
 import net, { type Socket } from 'node:net'
-import { bridge, connect, listen } from 'striper'
+import { bridge, connect, listen, readStats } from 'striper'
 
 const [kind, ...pairs] = process.argv.slice(2)
 const host = '127.0.0.1'
@@ -32,6 +32,7 @@ process.on('SIGUSR2', () => {
   // Twice, with a turn between: what a first collection finalizes a second one frees.
   setImmediate(() => {
     collectGarbage?.()
-    console.log(JSON.stringify({ read: 0, copied: 0 }))
+    const { bytes: read, copiedBytes: copied } = readStats()
+    console.log(JSON.stringify(read > 0 ? { read, copied } : {}))
   })
 })
