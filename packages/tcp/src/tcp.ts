@@ -97,7 +97,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
       },
       writableNeedDrain: {
         get(this: TcpPipe) {
-          return this.#full || Boolean(Reflect.get(prototype, 'writableNeedDrain', this))
+          return this.#full || Reflect.get(prototype, 'writableNeedDrain', this)
         },
       },
     })
@@ -174,7 +174,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
 
   /** What waits in the buffer of this pipe, not of the socket, in bytes. */
   get #queued(): number {
-    return Number(Reflect.get(WrapPipe.prototype, 'writableLength', this))
+    return Reflect.get(WrapPipe.prototype, 'writableLength', this)
   }
 
   protected override drained(): void {
