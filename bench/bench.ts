@@ -1,19 +1,25 @@
 // The benches, one command each: `npm run bench -- NAME [OPTIONS]`.
 
 import { UsageError } from '../examples/lib/command.ts'
+import { relay } from './relay/relay.ts'
 import { tunnel } from './tunnel/tunnel.ts'
 import { wan } from './wan/wan.ts'
 
 const HELP = `
 npm run bench -- NAME [OPTIONS]
 
+  relay  what a bridge between two sockets costs, beside a.pipe(b) and native relays
   tunnel what the tunnel of examples/tunnel.ts carries, endures and holds
   wan    how well lanes add up: over a network in namespaces, beside kernel MPTCP
 
 Each says more with --help.
 `
 
-const BENCHES: Readonly<Record<string, (args: string[]) => Promise<void>>> = { tunnel, wan }
+const BENCHES: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  relay,
+  tunnel,
+  wan,
+}
 
 const [name, ...args] = process.argv.slice(2)
 try {
