@@ -134,7 +134,7 @@ export class Sender {
       const probe = this.#copies.nextProbe(views, parcels, this.#sentBytes, now)
       return probe && this.#send(probe, true, now)
     }
-    if (this.#lanes.size < 2) return undefined // nobody to copy to
+    if (parcels.length === 0 || this.#lanes.size < 2) return undefined // nothing to copy, or nowhere
     const useful =
       this.#copies.nextEarlier(views, parcels, this.#sentBytes, now) ??
       this.#copies.nextProbe(views, parcels, this.#sentBytes, now)
