@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { newSecret } from 'striper'
 import { Child } from './child.ts'
 import type { Come, Job } from './load.ts'
+import type { Counts } from './relay.ts'
 
 /** What carries the bytes. */
 export type Chain =
@@ -24,6 +25,8 @@ export interface Pass {
   memory: number
   /** Bytes that JavaScript copied for each byte; undefined where nobody counts. */
   copied: number | undefined
+  /** The mean size of a parcel, in KiB; undefined where there is none. */
+  parcel: number | undefined
 }
 
 const WARM_MS = 1500
@@ -127,8 +130,9 @@ async function listening(port: number): Promise<void> {
 async function download(load: Child, relays: readonly Child[], job: Job, counts: boolean) {
   const figures = async () => {
     const usages = relays.map(relay => relay.usage())
-    const copied = counts ? await Promise.all(relays.map(askCopied)) : []
-    return { usages, copied: sum(copied) }
+    const counted = counts ? await Promise.all(relays.map(askCounts)) : []
+    const total = (name: keyof Counts) => sum(counted.map(each => each[name]))
+    return { usages, total }
   }
   const [warm, done] = [load.hear<Come>('warm'), load.hear<Come>('done', LIMIT_MS)]
   done.catch(() => undefined) // whoever waits for `warm` hears of it
@@ -138,18 +142,20 @@ async function download(load: Child, relays: readonly Child[], job: Job, counts:
   const { bytes, ms } = await done
   const after = await figures()
   const gigabytes = (bytes - bytesBefore) / GB
+  const since = (name: keyof Counts) => after.total(name) - before.total(name)
   const cpu = (at: typeof before) => sum(at.usages.map(({ cpuSeconds }) => cpuSeconds))
   return {
     speed: gigabytes / ((ms - msBefore) / 1000),
     cpu: (cpu(after) - cpu(before)) / gigabytes,
     memory: Math.max(...after.usages.map(({ peakBytes }) => peakBytes)) / MIB,
-    copied: counts ? (after.copied - before.copied) / GB / gigabytes : undefined,
+    copied: counts ? since('copied') / GB / gigabytes : undefined,
+    parcel: counts ? since('parcelBytes') / since('parcels') / 1024 : undefined,
   }
 }
 
-async function askCopied(relay: Child): Promise<number> {
+async function askCounts(relay: Child): Promise<Counts> {
   relay.say({})
-  return relay.hear<number>('copied')
+  return relay.hear<Counts>('counts')
 }
 
 function sum(values: readonly number[]): number {

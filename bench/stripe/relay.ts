@@ -7,14 +7,30 @@
 //   entry, exit                       the striping pair: bridge, reassemble, stripe, frame, tcp
 //   entry-tls, exit-tls               the same, with TLS on each lane; the secret is in SECRET
 //
-// Asked anything on stdin, it says { copied }: bytes that JavaScript has copied so far.
+// Asked anything on stdin, it says { counts }: what JavaScript has copied, and what came in parcels.
 
 import net from 'node:net'
 import tls from 'node:tls'
 import { bridge, type BytePipe, connect, frame, gather, type Layer, listen } from 'striper'
-import { parseSecret, reassemble, stack, tlsClient, tlsServer, trunk } from 'striper'
+import {
+  parseSecret,
+  reassemble,
+  stack,
+  type StripePipe,
+  tlsClient,
+  tlsServer,
+  trunk,
+} from 'striper'
 import { copiedBytes, countCopies } from './copied.ts'
 import { say } from './say.ts'
+
+/** What a relay counts, from its start. */
+export interface Counts {
+  /** Bytes that JavaScript has copied. */
+  copied: number
+  parcels: number
+  parcelBytes: number
+}
 
 const HOST = '127.0.0.1'
 const SOCKET = { allowHalfOpen: true, noDelay: true } as const
@@ -22,10 +38,14 @@ const { SECRET: secret = '' } = process.env
 
 process.on('SIGTERM', () => process.exit())
 process.stdin.once('end', () => process.exit())
-process.stdin.on('data', () => say({ copied: copiedBytes() }))
+process.stdin.on('data', () => {
+  const { messagesIn: parcels = 0, bytesIn: parcelBytes = 0 } = stripe?.stats ?? {}
+  say({ counts: { copied: copiedBytes(), parcels, parcelBytes } satisfies Counts })
+})
 countCopies()
 const [kind = '', to = '', lanes = '0'] = process.argv.slice(2)
 const target = { host: HOST, port: Number(to) }
+let stripe: StripePipe | undefined // there is one at a time
 void start().then(port => say({ port }))
 
 async function start(): Promise<number> {
@@ -40,6 +60,7 @@ async function entry(secrecy: (lane: BytePipe) => BytePipe): Promise<number> {
   const lane = (greet: Layer) => stack(connect(target), greet, secrecy, frame())
   const { port } = await listen({ host: HOST, port: 0 }, client => {
     const session = trunk({ lanes: Array.from({ length: Number(lanes) }, () => lane) })
+    stripe = session
     bridge(client, stack(session, reassemble()))
   })
   return port

@@ -8,12 +8,15 @@ import { type Contender, CONTENDERS, type Measure, type Medians, type Row } from
 /** The middle one of each figure. */
 export function mediansOf(passes: readonly Pass[]): Pass {
   const middle = (of: (pass: Pass) => number) => median(passes.map(of))
-  const { copied } = passes[0]!
+  const known = (of: (pass: Pass) => number | undefined) => {
+    return of(passes[0]!) === undefined ? undefined : middle(pass => of(pass)!)
+  }
   return {
     cpu: middle(pass => pass.cpu),
     speed: middle(pass => pass.speed),
     memory: middle(pass => pass.memory),
-    copied: copied === undefined ? undefined : middle(pass => pass.copied!),
+    copied: known(pass => pass.copied),
+    parcel: known(pass => pass.parcel),
   }
 }
 
@@ -69,10 +72,20 @@ export function heading(rounds: number, command: string, lacking: readonly strin
   ]
 }
 
-const WIDTHS = [10, 9, 7, 9, 9, 10, 13, 0]
+const WIDTHS = [10, 9, 7, 9, 9, 10, 12, 12, 0]
 
 export function tableHead(): string {
-  return line(['row', 'by', 'GB/s', 'CPU s/GB', '÷ naive', 'peak MiB', 'copied B/B', 'reach'])
+  return line([
+    'row',
+    'by',
+    'GB/s',
+    'CPU s/GB',
+    '÷ naive',
+    'peak MiB',
+    'copied B/B',
+    'KiB a parcel',
+    'reach',
+  ])
 }
 
 /** The lines of a row: striper, and each of the others. */
@@ -85,7 +98,8 @@ export function toLines(row: Row, medians: Medians): string[] {
     const verdicts = contender === 'striper' ? verdictsOf(row, medians) : ''
     const figures = [pass.speed, pass.cpu, ratio].map(value => value?.toFixed(2) ?? '–')
     const copied = pass.copied?.toFixed(2) ?? '–'
-    return line([row.name, contender, ...figures, pass.memory.toFixed(0), copied, verdicts])
+    const parcel = pass.parcel?.toFixed(1) ?? '–'
+    return line([row.name, contender, ...figures, pass.memory.toFixed(0), copied, parcel, verdicts])
   })
 }
 

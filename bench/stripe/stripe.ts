@@ -120,8 +120,14 @@ async function profileRows({ chosen }: Options, programs: string): Promise<void>
   for (const row of chosen) {
     const folder = mkdtempSync(join(tmpdir(), 'striper-profile-'))
     try {
-      await pass(chainOf('striper', row)!, programs, row.amount, profileOptions(folder))
-      console.log(`${row.name}, both ends: share of the time that was not idle`)
+      const came = await pass(
+        chainOf('striper', row)!,
+        programs,
+        row.amount,
+        profileOptions(folder),
+      )
+      const parcels = `parcels of ${came.parcel!.toFixed(1)} KiB`
+      console.log(`${row.name}, both ends, ${parcels}: share of the time that was not idle`)
       for (const line of toTable(sharesOf(folder, programs))) console.log(line)
     } finally {
       rmSync(folder, { recursive: true })
