@@ -11,6 +11,9 @@ import { ByteQueue, labelOf, PipeError, pieces, sizeOf, WrapPipe } from '@stripe
 import type { ByteDuplex, Codec, Layer, Message, MessagePipe } from '@striper/core'
 
 const HEADER_BYTES = 4
+/** Pieces at the beginning of a message that have no more bytes than this, all together, are headers
+ *  of what stands above: to copy them costs less than to write each by itself. */
+const JOINED_BYTES = 64
 
 /** 64 KiB of payload, and room for the headers of whatever stands above. */
 const DEFAULT_MAX_MESSAGE_BYTES = 65 * 1024
@@ -62,14 +65,23 @@ export class FrameCodec implements Codec {
   encode(message: Message): readonly Buffer[] {
     const length = sizeOf(message)
     if (length > this.#max) throw this.#tooLong(length)
-    const header = Buffer.allocUnsafe(HEADER_BYTES)
+    const parts = pieces(message)
+    let joined = 0
+    let end = HEADER_BYTES
+    while (joined < parts.length && end + parts[joined]!.length <= HEADER_BYTES + JOINED_BYTES) {
+      end += parts[joined++]!.length
+    }
+    const header = Buffer.allocUnsafe(end)
     header.writeUInt32BE(length)
-    return [header, ...pieces(message)]
+    let at = HEADER_BYTES
+    for (let i = 0; i < joined; i++) at += parts[i]!.copy(header, at)
+    return joined === parts.length ? [header] : [header, ...parts.slice(joined)]
   }
 
   decode(chunk: Buffer, give: (message: Buffer) => void): void {
     const queue = this.#queue
-    queue.push(chunk)
+    const rest = queue.length > 0 || this.#length >= 0 ? chunk : this.#decodeWhole(chunk, give)
+    queue.push(rest)
     for (;;) {
       if (this.#length < 0) {
         if (queue.length < HEADER_BYTES) return
@@ -82,6 +94,20 @@ export class FrameCodec implements Codec {
       this.#length = -1
       give(message)
     }
+  }
+
+  /** Gives the messages that lie whole in a chunk, and returns what is behind them. */
+  #decodeWhole(chunk: Buffer, give: (message: Buffer) => void): Buffer {
+    let at = 0
+    while (at + HEADER_BYTES <= chunk.length) {
+      const length = chunk.readUInt32BE(at)
+      if (length > this.#max) throw this.#tooLong(length)
+      const end = at + HEADER_BYTES + length
+      if (end > chunk.length) break
+      give(chunk.subarray(at + HEADER_BYTES, end))
+      at = end
+    }
+    return at === 0 ? chunk : chunk.subarray(at)
   }
 
   finish(): void {

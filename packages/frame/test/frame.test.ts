@@ -32,17 +32,26 @@ const sampleOnWire = Buffer.concat(sample.flatMap(each => [header(each.length), 
 
 test('a message on the wire is its length in four bytes, big-endian, and itself', () => {
   const codec = new FrameCodec(100_000)
-  expect(codec.encode(Buffer.from('abc'))).toEqual([Buffer.of(0, 0, 0, 3), Buffer.from('abc')])
-  expect(codec.encode(Buffer.alloc(0))[0]).toEqual(Buffer.of(0, 0, 0, 0))
-  expect(codec.encode(Buffer.alloc(0x1_02_03))[0]).toEqual(Buffer.of(0, 1, 2, 3))
+  const encoded = (message: Buffer) => Buffer.concat(codec.encode(message))
+  expect(encoded(Buffer.from('abc'))).toEqual(Buffer.from('\0\0\0\x03abc'))
+  expect(encoded(Buffer.alloc(0))).toEqual(Buffer.of(0, 0, 0, 0))
+  expect(encoded(Buffer.alloc(0x1_02_03)).subarray(0, 4)).toEqual(Buffer.of(0, 1, 2, 3))
 })
 
-test('pieces go out behind one header, uncopied', () => {
-  const pieces = [Buffer.from('ab'), Buffer.from('c')]
-  const chunks = new FrameCodec(MAX).encode(pieces)
-  expect(chunks[0]).toEqual(Buffer.of(0, 0, 0, 3))
-  expect(chunks[1]).toBe(pieces[0])
-  expect(chunks[2]).toBe(pieces[1])
+test('headers above go out with its own in one piece, what is behind them uncopied', () => {
+  const large = Buffer.alloc(100, 'x')
+  const small = Buffer.from('behind')
+  const chunks = new FrameCodec(MAX).encode([Buffer.from('ab'), Buffer.from('c'), large, small])
+  expect(chunks).toHaveLength(3)
+  expect(chunks[0]).toEqual(Buffer.from('\0\0\0\x6dabc'))
+  expect(chunks[1]).toBe(large)
+  expect(chunks[2]).toBe(small)
+})
+
+test('a small message goes out in one piece, one that is not so small in two', () => {
+  const codec = new FrameCodec(MAX)
+  expect(codec.encode([Buffer.alloc(60), Buffer.alloc(4)])).toHaveLength(1)
+  expect(codec.encode(Buffer.alloc(65))).toHaveLength(2)
 })
 
 test('messages come out the same wherever the wire is cut, once or twice', () => {

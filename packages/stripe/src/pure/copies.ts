@@ -10,6 +10,7 @@
 //
 // Pure: time is passed in, in ms.
 
+import type { Fifo } from './fifo.ts'
 import type { Lane, Parcel } from './lane.ts'
 import { deliveryMs } from './schedule.ts'
 
@@ -98,17 +99,20 @@ export class Copies {
   }
 
   /** With nothing new to send: the head of the line, where another lane delivers it much sooner.
-   *  `retained` is in order, `sentBytes` what was sent in all. */
+   *  `retained` is in order, some of it arrived; `sentBytes` is what was sent in all. */
   nextEarlier(
     views: readonly Lane[],
-    retained: Iterable<Parcel>,
+    retained: Fifo<Parcel>,
     sentBytes: number,
     now: number,
   ): Copying | undefined {
     if (this.budget(sentBytes) < MOST_PARCEL_BYTES) return undefined
     let looked = 0
-    for (const parcel of retained) {
+    for (let index = 0; index < retained.length; index++) {
+      const parcel = retained.at(index)!
+      if (parcel.arrived) continue
       if (parcel.lanes.length !== 1 || ++looked > HEAD_PARCELS) break
+      if (parcel.dueAt <= now + EARLIER_MS) continue // no lane is as quick as that
       const lane = this.#choose(parcel, without(views, parcel))
       if (lane?.rate === undefined) continue
       const copyAt = now + 2 * deliveryMs(lane, parcel.bytes) + EARLIER_MS
@@ -120,14 +124,16 @@ export class Copies {
   /** Anything, to measure a lane that has had nothing for a while. */
   nextProbe(
     views: readonly Lane[],
-    retained: Iterable<Parcel>,
+    retained: Fifo<Parcel>,
     sentBytes: number,
     now: number,
   ): Copying | undefined {
     if (this.budget(sentBytes) < MOST_PARCEL_BYTES) return undefined
     for (const lane of views) {
       if (!lane.open || lane.flight.length > 0 || now < lane.sentAt + PROBE_MS) continue
-      for (const parcel of retained) {
+      for (let index = 0; index < retained.length; index++) {
+        const parcel = retained.at(index)!
+        if (parcel.arrived) continue
         if (parcel.lanes.length > 0 && !parcel.lanes.includes(lane)) {
           return this.#count(parcel, lane)
         }

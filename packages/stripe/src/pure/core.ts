@@ -199,7 +199,7 @@ export class StripeCore {
       this.#next++
       return output
     }
-    this.#outputs.length = this.#next = 0
+    if (this.#next > 0) this.#outputs.length = this.#next = 0
     if (this.#over) return undefined
     if (this.#receiver.ended && !this.#endGiven) {
       this.#endGiven = true

@@ -13,6 +13,11 @@ export class Fifo<T> {
     return this.#items[this.#first]
   }
 
+  /** The item that so many others are before. */
+  at(index: number): T | undefined {
+    return this.#items[this.#first + index]
+  }
+
   push(item: T): void {
     this.#items.push(item)
   }

@@ -20,7 +20,13 @@ export class Outbox {
   readonly #fresh = new Fifo<Written>()
   readonly #urgent = new Fifo<Written>()
   #urgentBytes = 0
+  #bytes = 0
   #leanUntil = -Infinity
+
+  /** Bytes that wait. */
+  get bytes(): number {
+    return this.#bytes
+  }
 
   get length(): number {
     return this.#fresh.length + this.#urgent.length
@@ -41,20 +47,21 @@ export class Outbox {
     return now < this.#leanUntil
   }
 
-  write(message: Message): Written {
+  write(message: Message): void {
     const written = toWritten(message)
+    this.#bytes += written.bytes
     this.#fresh.push(written)
-    return written
   }
 
-  /** Undefined, and nothing is done, where too much that is urgent waits already. */
-  writeUrgent(message: Message, lean: boolean, now: number): Written | undefined {
+  /** False, and nothing is done, where too much that is urgent waits already. */
+  writeUrgent(message: Message, lean: boolean, now: number): boolean {
     const written = toWritten(message)
-    if (this.#urgentBytes + written.bytes > MOST_URGENT_BYTES) return undefined
+    if (this.#urgentBytes + written.bytes > MOST_URGENT_BYTES) return false
+    this.#bytes += written.bytes
     if (lean) this.#leanUntil = now + LEAN_MS
     this.#urgentBytes += written.bytes
     this.#urgent.push(written)
-    return written
+    return true
   }
 
   end(): void {
@@ -63,8 +70,10 @@ export class Outbox {
 
   /** Takes what goes next. */
   shift(): void {
-    if (this.urgent) this.#urgentBytes -= this.#urgent.shift()!.bytes
-    else this.#fresh.shift()
+    const { urgent } = this
+    const written = (urgent ? this.#urgent : this.#fresh).shift()!
+    this.#bytes -= written.bytes
+    if (urgent) this.#urgentBytes -= written.bytes
   }
 }
 

@@ -70,8 +70,12 @@ export class Receiver {
     this.#check(number, bytes, isEnd)
     if (isEnd) this.#end = number
     this.#receivedBytes += bytes
-    this.#above.add(number)
-    while (this.#above.delete(this.#floor)) this.#floor++
+    if (number > this.#floor) {
+      this.#above.add(number)
+    } else {
+      this.#floor++
+      while (this.#above.size > 0 && this.#above.delete(this.#floor)) this.#floor++
+    }
     return true
   }
 

@@ -59,13 +59,27 @@ const UNKNOWN_MS = 250
  * meanwhile, or that what comes in order comes in jerks.
  */
 export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
-  const delivery = (lane: LaneView) => deliveryMs(lane, bytes) / lane.weight
-  const first = least(lanes, delivery, lane => lane.open || lane.rate !== undefined)
-  if (first === undefined || first.open) return first
-  if (!endless) return undefined
-  const next = least(lanes, delivery, isOpen)
-  if (next === undefined) return undefined
-  const late = delivery(next) - delivery(first)
+  // A loop and no helpers: it is asked for every parcel.
+  let first: LaneView | undefined
+  let next: LaneView | undefined // of those that are open
+  let firstMs = Infinity
+  let nextMs = Infinity
+  for (const lane of lanes) {
+    const { open } = lane
+    if (!open && lane.rate === undefined) continue
+    const ms = deliveryMs(lane, bytes) / lane.weight
+    if (ms < firstMs) {
+      first = lane
+      firstMs = ms
+    }
+    if (open && ms < nextMs) {
+      next = lane
+      nextMs = ms
+    }
+  }
+  if (first === next) return first
+  if (!endless || next === undefined) return undefined
+  const late = nextMs - firstMs
   return late <= Math.min(lagMs, bearableMs(next, lanes)) ? next : undefined
 }
 

@@ -13,6 +13,7 @@ import { Copies, type Copying } from './copies.ts'
 import type { Lane, Parcel } from './lane.ts'
 import { Outbox, type Written } from './outbox.ts'
 import type { CoreOptions, Mode } from './output.ts'
+import { Retained } from './retained.ts'
 import { deliveryMs } from './schedule.ts'
 import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
@@ -32,16 +33,15 @@ export class Sender {
   readonly #mode: Readonly<Mode>
   readonly #lanes: ReadonlyMap<number, Lane>
   readonly #outbox = new Outbox()
-  readonly #retained = new Map<number, Parcel>() // sent, and not arrived for all we know
+  readonly #retained = new Retained()
+  readonly #views: Lane[] = [] // what the schedule sees; the same list each time
   readonly #copies = new Copies((parcel, lanes) => this.#choose(parcel, lanes))
   #next = 0 // number of the next parcel that is sent for the first time
   #floor = 0 // every number below has arrived
   #sentBytes = 0 // of parcels, each counted once
-  #underWayBytes = 0 // of those that have not arrived, for all we know
   #limit = INITIAL_CREDIT
   #turn = 0
   #end: Parcel | undefined
-  retainedBytes = 0
 
   constructor(options: CoreOptions, lanes: ReadonlyMap<number, Lane>, mode: Readonly<Mode>) {
     this.#options = options
@@ -52,6 +52,11 @@ export class Sender {
   /** Whether what was written waits for a lane or for credit: time to write no more. */
   get backlog(): boolean {
     return this.#outbox.length > 0
+  }
+
+  /** Bytes that were written and are not acknowledged. */
+  get retainedBytes(): number {
+    return this.#outbox.bytes + this.#retained.bytes
   }
 
   /** Bytes that were sent again, on another lane. */
@@ -80,19 +85,17 @@ export class Sender {
 
   /** Whether the END and everything before it has arrived. */
   get finished(): boolean {
-    return this.#end?.arrived === true && this.#retained.size === 0
+    return this.#end?.arrived === true && this.#retained.parcels.length === 0
   }
 
   write(message: Message): void {
-    this.retainedBytes += this.#outbox.write(message).bytes
+    this.#outbox.write(message)
   }
 
   /** A parcel that overtakes what waits, by the lane that delivers it first; `lean` keeps the lanes
    *  so for a while. False, and nothing is done, where too much that is urgent waits already. */
   writeUrgent(message: Message, lean: boolean, now: number): boolean {
-    const written = this.#outbox.writeUrgent(message, lean, now)
-    this.retainedBytes += written?.bytes ?? 0
-    return written !== undefined
+    return this.#outbox.writeUrgent(message, lean, now)
   }
 
   end(): void {
@@ -101,7 +104,9 @@ export class Sender {
 
   /** The next parcel and the lane to send it on, or undefined while there is none or no room. */
   next(now: number): Sending | undefined {
-    const views: Lane[] = []
+    const views = this.#views
+    const { parcels } = this.#retained
+    views.length = 0
     const backupsRest = this.#anyWorks()
     const lean = this.#outbox.lean(now)
     let open = 0
@@ -110,8 +115,9 @@ export class Sender {
       lane.lean = lean
       lane.passedOver = false
       if (lane.standby) continue
-      if (lane.open) open++
-      if (lane.open || lane.state === 'working') views.push(lane)
+      const isOpen = lane.open
+      if (isOpen) open++
+      if (isOpen || lane.state === 'working') views.push(lane)
     }
     const urgent = this.#nextUrgent(views)
     if (urgent) return this.#send(urgent, false, now)
@@ -127,12 +133,13 @@ export class Sender {
       // The parcel waits for a better one.
       if (this.backlog) for (const lane of views) lane.passedOver = lane.open
       // Such a lane is measured all the same, or it would be passed over for ever.
-      const probe = this.#copies.nextProbe(views, this.#retained.values(), this.#sentBytes, now)
+      const probe = this.#copies.nextProbe(views, parcels, this.#sentBytes, now)
       return probe && this.#send(probe, true, now)
     }
+    if (parcels.length === 0 || this.#lanes.size < 2) return undefined // nothing to copy, or nowhere
     const useful =
-      this.#copies.nextEarlier(views, this.#retained.values(), this.#sentBytes, now) ??
-      this.#copies.nextProbe(views, this.#retained.values(), this.#sentBytes, now)
+      this.#copies.nextEarlier(views, parcels, this.#sentBytes, now) ??
+      this.#copies.nextProbe(views, parcels, this.#sentBytes, now)
     return useful && this.#send(useful, true, now)
   }
 
@@ -147,18 +154,16 @@ export class Sender {
       if (received > lane.sent) {
         throw protocol(`${received} acknowledged on lane ${number}, ${lane.sent} sent`)
       }
-      lane.ack(received, delayMs, now, this.#arrived)
+      lane.ack(received, delayMs, now, this.#retained.arrived)
     }
-    for (; this.#floor < ack.floor; this.#floor++) {
-      const parcel = this.#retained.get(this.#floor)
-      if (parcel) this.#arrived(parcel)
-    }
+    this.#retained.arrivedBelow(ack.floor)
+    this.#floor = Math.max(this.#floor, ack.floor)
     this.credit(ack.limit)
   }
 
   /** The far end has everything: it said so by other means than an ACK. */
   allArrived(): void {
-    for (const parcel of this.#retained.values()) this.#arrived(parcel)
+    this.#retained.arrivedBelow(this.#next)
   }
 
   /** So many bytes of parcels may be sent in all. What was granted is not taken back. */
@@ -198,22 +203,13 @@ export class Sender {
     this.#copies.giveUp(lane)
   }
 
-  readonly #arrived = (parcel: Parcel): void => {
-    if (parcel.arrived) return
-    parcel.arrived = true
-    parcel.pieces = [] // a lane that is silent need not keep them
-    this.#retained.delete(parcel.number)
-    this.retainedBytes -= parcel.bytes
-    this.#underWayBytes -= parcel.bytes
-  }
-
   /** What is to be sent for the first time, if credit, the far end's memory for numbers and our own
    *  allow it: a far end that grants and acknowledges what it likes cannot make us retain more than
    *  a window. */
   #sendable(): Written | undefined {
     const { head } = this.#outbox
     if (head === undefined || this.#sentBytes + head.bytes > this.#limit) return undefined
-    if (this.#underWayBytes + head.bytes > this.#options.windowBytes) return undefined
+    if (this.#retained.bytes + head.bytes > this.#options.windowBytes) return undefined
     return this.#next < this.#floor + MAX_PARCELS_UNDER_WAY ? head : undefined
   }
 
@@ -242,18 +238,20 @@ export class Sender {
   #number(written: Written): Parcel {
     this.#outbox.shift()
     const number = this.#next++
-    const parcel = {
-      ...written,
+    const { type, pieces, bytes } = written
+    const parcel: Parcel = {
       number,
+      type,
+      pieces,
+      bytes,
       lanes: [],
       dueAt: Infinity,
       arrived: false,
       waiting: false,
     }
-    this.#retained.set(number, parcel)
-    this.#sentBytes += written.bytes
-    this.#underWayBytes += written.bytes
-    if (written.type === END) this.#end = parcel
+    this.#retained.push(parcel)
+    this.#sentBytes += bytes
+    if (type === END) this.#end = parcel
     if (this.#mode.redundant) this.#copies.twin(parcel)
     return parcel
   }

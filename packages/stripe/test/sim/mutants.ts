@@ -26,7 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'sender.ts',
     find: 'this.#copies.giveUp(lane)\n  }\n\n  /** A parcel that is overdue',
     replace:
-      'for (const { parcel } of lane.flight) this.#arrived(parcel)\n  }\n\n  /** A parcel that is',
+      'for (const { parcel } of lane.flight) this.#retained.arrived(parcel)\n  }\n\n  /** A parcel that is',
     breaks: 'I4',
   },
   {

@@ -1,0 +1,114 @@
+// bench codec: nanoseconds a message in each layer. The layers are in layers.ts.
+
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { numberOption, UsageError } from '../../examples/lib/command.ts'
+import { type Below, LAYERS, type Layered } from './layers.ts'
+import { costOf } from './measure.ts'
+
+const HELP = `
+npm run bench -- codec [LAYER...] [--json] [--rounds N]
+
+What a message of 64 B, 4 KiB and 64 KiB costs in each layer, from one end to the other, both ends in
+this process and joined in memory: nanoseconds of CPU, less those of what is below the layer.
+
+  --json       a line of JSON for each figure: row, value, unit, reach, holds, peers
+  --rounds N   medians of N rounds, in each of which the layers take turns (5)
+  --help       this text
+`
+
+const OPTIONS = {
+  json: { type: 'boolean', default: false },
+  rounds: { type: 'string', default: '5' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+type Options = ReturnType<typeof parse>
+
+const SIZES = [64, 4096, 65_536]
+
+/** Runs the bench with the arguments behind `codec`. */
+export async function codec(args: string[]): Promise<void> {
+  const options = parse(args)
+  if (options.help) console.log(HELP.trim())
+  else await run(options, args)
+}
+
+async function run({ json, rounds, chosen }: Options, args: string[]): Promise<void> {
+  // What they stand on is measured with them.
+  const below = new Set(chosen.flatMap(layer => layer.below ?? []))
+  const measured = LAYERS.filter(layer => chosen.includes(layer) || below.has(layer.name as Below))
+  const costs = new Map<string, number[]>()
+  for (let round = 0; round < rounds; round++) {
+    for (const layer of measured) {
+      for (const bytes of SIZES) {
+        const key = keyOf(layer.name, bytes)
+        costs.set(key, [...(costs.get(key) ?? []), await costOf(layer, bytes)])
+      }
+    }
+  }
+  const cost = (name: string, bytes: number) => median(costs.get(keyOf(name, bytes))!)
+  if (!json) for (const text of heading(args, rounds)) console.log(text)
+  for (const { name, below } of chosen) {
+    const figures = SIZES.map(bytes => {
+      return Math.max(cost(name, bytes) - (below === undefined ? 0 : cost(below, bytes)), 0)
+    })
+    if (json) for (const line of toJson(name, figures)) console.log(line)
+    else console.log(line([name, ...figures.map(figure => figure.toFixed(0)), below ?? 'nothing']))
+  }
+}
+
+function keyOf(name: string, bytes: number): string {
+  return `${name} ${bytes}`
+}
+
+function heading(args: readonly string[], rounds: number): string[] {
+  const date = new Date().toISOString().slice(0, 16).replace('T', ' ')
+  const cores = cpus()
+  return [
+    ['npm run bench -- codec', ...args].join(' '),
+    `${date} UTC, node ${process.versions.node}, ${cores.length} × ${cores[0]?.model ?? 'unknown'}`,
+    `CPU ns a message, both ends, less what is below; medians of ${rounds}`,
+    '',
+    line(['layer', '64 B', '4 KiB', '64 KiB', 'over']),
+  ]
+}
+
+function line(cells: readonly string[]): string {
+  return cells.map((cell, column) => (column === 0 ? cell.padEnd(16) : cell.padStart(9))).join('  ')
+}
+
+function toJson(name: string, figures: readonly number[]): string[] {
+  return figures.map((figure, index) => {
+    const row = `${name.replaceAll(/\W+/g, '-')}-${SIZES[index]}`
+    const value = Math.round(figure)
+    return JSON.stringify({ row, value, unit: 'CPU ns', reach: null, holds: null, peers: {} })
+  })
+}
+
+/** The middle value, or the mean of the two in the middle. */
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  return (sorted[Math.ceil(middle)]! + sorted[Math.floor(middle)]!) / 2
+}
+
+function parse(args: string[]) {
+  const { values, positionals } = parseOrExplain(args)
+  const known = LAYERS.map(({ name }) => name)
+  const unknown = positionals.find(name => !known.includes(name))
+  if (unknown !== undefined)
+    throw new UsageError(`no layer '${unknown}', there is ${known.join(', ')}`)
+  const chosen: readonly Layered[] =
+    positionals.length > 0 ? LAYERS.filter(({ name }) => positionals.includes(name)) : LAYERS
+  return { ...values, chosen, rounds: numberOption('rounds', values.rounds, 1, 1000) }
+}
+
+function parseOrExplain(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true })
+  } catch (error) {
+    const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
+    throw new UsageError(sentence, { cause: error })
+  }
+}

@@ -1,0 +1,159 @@
+// bench stripe: what a striping pair costs, beside two naive relays and two HAProxys in a row.
+
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { numberOption, UsageError } from '../../examples/lib/command.ts'
+import { buildPrograms } from './build.ts'
+import { obstacle } from './child.ts'
+import { type Pass, pass } from './pass.ts'
+import { profileOptions, sharesOf, toTable } from './profile.ts'
+import { heading, mediansOf, tableHead, toJson, toLines } from './report.ts'
+import { chainOf, type Contender, CONTENDERS, type Row, ROWS } from './rows.ts'
+
+const HELP = `
+npm run bench -- stripe [ROW...] [--json] [--rounds N] [--without NAME,...] [--profile]
+
+Downloads through a striping pair (bridge, reassemble, stripe, frame, tcp), entry and exit each a
+process of its own, and measures what the two cost: beside two chained relays as everybody writes
+them, a.pipe(b), and two chained HAProxys, where there is one. The load is a third process. All over
+loopback; needs Linux, for /proc. One round of all rows takes three minutes.
+
+  --json          a line of JSON for each figure: row, value, unit, reach, holds, peers
+  --rounds N      medians of N rounds, in each of which the contenders take turns (5)
+  --without A,B   of naive, haproxy
+  --profile       where the pair's time goes in each row, by layer, from V8's CPU profile
+  --list          the rows
+  --help          this text
+
+  npm run bench -- stripe plain-4 tls-4 --rounds 3
+`
+
+const OPTIONS = {
+  json: { type: 'boolean', default: false },
+  rounds: { type: 'string', default: '5' },
+  without: { type: 'string', default: '' },
+  profile: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+type Options = ReturnType<typeof parse>
+
+/** Runs the bench with the arguments behind `stripe`. A figure that falls short is a figure. */
+export async function stripe(args: string[]): Promise<void> {
+  const options = parse(args)
+  if (options.help) console.log(HELP.trim())
+  else if (options.list) list(options)
+  else await start(options, args)
+}
+
+function list({ chosen }: Options): void {
+  for (const { name, lanes, tls } of chosen) {
+    console.log(`${name.padEnd(10)} lanes ${lanes}, ${tls ? 'TLS' : 'plain'}`)
+  }
+}
+
+async function start(options: Options, args: string[]): Promise<void> {
+  const why = obstacle()
+  if (why !== undefined) throw new UsageError(`bench stripe ${why}`)
+  // What runs beside us ends with us.
+  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+  const programs = await buildPrograms()
+  if (options.profile) await profileRows(options, programs)
+  else await run(options, programs, ['npm run bench -- stripe', ...args].join(' '))
+}
+
+async function run(options: Options, programs: string, command: string): Promise<void> {
+  const { chosen, rounds, json } = options
+  const { contenders, lacking } = whoCan(options.contenders)
+  // What is not of the table keeps clear of the JSON.
+  for (const text of heading(rounds, command, lacking)) (json ? console.error : console.log)(text)
+  if (!json) console.log(`\n${tableHead()}`)
+  for (const row of chosen) {
+    const medians = await measure(row, programs, contenders, rounds)
+    for (const line of (json ? toJson : toLines)(row, medians)) console.log(line)
+  }
+}
+
+/** Those that are here, and a line for each that is not. */
+function whoCan(contenders: readonly Contender[]) {
+  const lacking = contenders.includes('haproxy') && !hasHaproxy() ? ['HAProxy: not installed'] : []
+  return {
+    contenders: contenders.filter(each => lacking.length === 0 || each !== 'haproxy'),
+    lacking,
+  }
+}
+
+function hasHaproxy(): boolean {
+  try {
+    execFileSync('haproxy', ['-v'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The medians of a row's rounds. Each round begins with another contender. */
+async function measure(
+  row: Row,
+  programs: string,
+  contenders: readonly Contender[],
+  rounds: number,
+): Promise<Partial<Record<Contender, Pass>>> {
+  const passes = new Map<Contender, Pass[]>()
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const contender = contenders[(round + turn) % contenders.length]!
+      const chain = chainOf(contender, row)
+      if (chain === undefined) continue
+      const came = await pass(chain, programs, row.amount)
+      passes.set(contender, [...(passes.get(contender) ?? []), came])
+    }
+  }
+  return Object.fromEntries([...passes].map(([contender, each]) => [contender, mediansOf(each)]))
+}
+
+async function profileRows({ chosen }: Options, programs: string): Promise<void> {
+  for (const row of chosen) {
+    const folder = mkdtempSync(join(tmpdir(), 'striper-profile-'))
+    try {
+      const came = await pass(
+        chainOf('striper', row)!,
+        programs,
+        row.amount,
+        profileOptions(folder),
+      )
+      const parcels = `parcels of ${came.parcel!.toFixed(1)} KiB`
+      console.log(`${row.name}, both ends, ${parcels}: share of the time that was not idle`)
+      for (const line of toTable(sharesOf(folder, programs))) console.log(line)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+}
+
+function parse(args: string[]) {
+  const { values, positionals } = parseOrExplain(args)
+  const unknown = positionals.find(name => !ROWS.some(row => row.name === name))
+  if (unknown !== undefined)
+    throw new UsageError(`no row '${unknown}'; --list says which there are`)
+  const chosen = positionals.length > 0 ? ROWS.filter(row => positionals.includes(row.name)) : ROWS
+  const without = values.without.split(',').filter(name => name !== '') as Contender[]
+  const wrong = without.find(name => name === 'striper' || !CONTENDERS.includes(name))
+  if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)
+  const contenders = CONTENDERS.filter(each => !without.includes(each))
+  const rounds = numberOption('rounds', values.rounds, 1, 1000)
+  return { ...values, chosen, contenders, rounds }
+}
+
+function parseOrExplain(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true })
+  } catch (error) {
+    const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
+    throw new UsageError(sentence, { cause: error })
+  }
+}
