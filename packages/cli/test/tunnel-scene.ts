@@ -1,15 +1,21 @@
 // A tunnel in this process: the running server and client, from the command line's own words, with
 // what they log, and the two signals as functions.
 
+import type { Socket } from 'node:net'
 import { inspect } from 'node:util'
+import { closed } from '../../../examples/test/scene.ts'
 import { EventLog } from '../src/log.ts'
 import { parseCommandLine, valuesOf } from '../src/option.ts'
 import { runClient, runServer } from '../src/run.ts'
+import { newSecret } from '../src/secret.ts'
 import type { Run } from '../src/service.ts'
 import type { Snapshot } from '../src/snapshot.ts'
 import { Screen } from '../src/terminal.ts'
 import { CLIENT_OPTIONS, clientSettings } from '../src/tunnel-options.ts'
 import { SERVER_OPTIONS, serverSettings } from '../src/tunnel-options.ts'
+
+/** The secret of every tunnel of a test file. */
+export const KEY = newSecret().reveal()
 
 /** An end that runs. */
 export class End {
@@ -116,4 +122,20 @@ export function startClient(key: string, port: number, args: readonly string[]):
 export async function forwarded(client: End): Promise<number> {
   const [, port] = await client.said(/127\.0\.0\.1:(\d+) to \S+, made by the server/)
   return Number(port)
+}
+
+/** A tunnel to a target of this test's, and the port of its -L. */
+export async function tunnel(target: number, more: { server?: string[]; client?: string[] } = {}) {
+  const allow = ['--allow', `127.0.0.1:${target}`]
+  const { server, port } = await startServer(KEY, [...allow, ...(more.server ?? [])])
+  const to = ['-L', `0:127.0.0.1:${target}`]
+  const client = startClient(KEY, port, [...to, ...(more.client ?? [])])
+  return { server, client, lanes: port, port: await forwarded(client) }
+}
+
+/** The code of the error that a socket fails with; undefined where it closes without one. */
+export async function resetOf(socket: Socket): Promise<unknown> {
+  await closed(socket)
+  const { errored } = socket
+  return errored && 'code' in errored ? errored.code : undefined
 }

@@ -3,32 +3,16 @@
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { closed, closedPort, collect, dial, serve, sockets } from '../../../examples/test/scene.ts'
+import { closedPort, collect, dial, serve, sockets } from '../../../examples/test/scene.ts'
 import { newSecret } from '../src/secret.ts'
-import { type End, forwarded, killAll, startClient, startServer } from './tunnel-scene.ts'
+import { type End, forwarded, KEY, killAll, resetOf } from './tunnel-scene.ts'
+import { startClient, startServer, tunnel } from './tunnel-scene.ts'
 
 afterEach(killAll)
-
-const KEY = newSecret().reveal()
 
 /** Answers each conversation, when its question has ended, with the question twice. */
 const twice = (socket: Socket) =>
   void collect(socket).then(question => socket.end(Buffer.concat([question, question])))
-
-/** A tunnel to a target of this test's, and the port of its -L. */
-async function tunnel(target: number, more: { server?: string[]; client?: string[] } = {}) {
-  const allow = ['--allow', `127.0.0.1:${target}`]
-  const { server, port } = await startServer(KEY, [...allow, ...(more.server ?? [])])
-  const to = ['-L', `0:127.0.0.1:${target}`]
-  const client = startClient(KEY, port, [...to, ...(more.client ?? [])])
-  return { server, client, lanes: port, port: await forwarded(client) }
-}
-
-async function resetOf(socket: Socket): Promise<unknown> {
-  await closed(socket)
-  const { errored } = socket
-  return errored && 'code' in errored ? errored.code : undefined
-}
 
 test('bytes pass both ways, a half-close passes, and the late answer comes whole', async () => {
   const { client, server, port } = await tunnel(await serve(twice))
