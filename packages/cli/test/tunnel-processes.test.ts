@@ -218,7 +218,7 @@ test.runIf(process.platform === 'linux')(
     await near.program.printed(/was refused: .*EMFILE \(too many open files/)
     await program.printed(/refused: .*EMFILE \(too many open files/)
     // The system lets nobody else in: who comes is closed as he comes.
-    await Promise.all(Array.from({ length: 50 }, () => closed(dial(lanes).resume())))
+    await Promise.all(Array.from({ length: 50 }, () => closed(dial(lanes).resume().end())))
     await rests(program)
     await talks(inside)
     allowFiles(program, 1000)
