@@ -41,8 +41,8 @@ export async function closedPort(): Promise<number> {
   return port
 }
 
-/** Starts an example by its name. */
-export function start(name: string, ...args: string[]): Program {
+/** Starts an example by its name, or elsewhere, as Program has it. */
+export function start(name: ConstructorParameters<typeof Program>[0], ...args: string[]): Program {
   const program = new Program(name, ...args)
   programs.push(program)
   return program

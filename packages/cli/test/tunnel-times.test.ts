@@ -2,9 +2,10 @@
 // long, and stand still without a lane only so long. Both ends have these times, and either's counts.
 
 import { once } from 'node:events'
-import net, { type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { closed, collect, dial, keep, serve, servers } from '../../../examples/test/scene.ts'
+import { Network } from '../../../examples/test/network.ts'
+import { closed, collect, dial, serve } from '../../../examples/test/scene.ts'
 import { newSecret } from '../src/secret.ts'
 import { type End, forwarded, killAll, startClient, startServer } from './tunnel-scene.ts'
 
@@ -80,47 +81,6 @@ for (const role of ['server', 'client'] as const) {
     expect(open.destroyed, 'it is not half-closed').toBe(false)
     await ends[role].said(/was reset .*half-open and idle for 2000 ms/)
   })
-}
-
-/** A way to the server that can be lost, with all lanes on it, and be there again. */
-class Network {
-  readonly #to: number
-  readonly #sockets = new Set<Socket>()
-  #server: net.Server | undefined
-  port = 0
-
-  constructor(to: number) {
-    this.#to = to
-  }
-
-  async up(): Promise<void> {
-    const server = net.createServer({ allowHalfOpen: true }, near => {
-      const far = net.connect({ port: this.#to, host: '127.0.0.1', allowHalfOpen: true })
-      for (const [from, into] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#sockets.add(keep(from))
-        from.pipe(into)
-        from.once('close', () => {
-          this.#sockets.delete(from)
-          into.destroy()
-        })
-      }
-    })
-    this.#server = server
-    servers.push(server)
-    server.listen(this.port, '127.0.0.1')
-    await once(server, 'listening')
-    this.port = (server.address() as net.AddressInfo).port
-  }
-
-  async down(): Promise<void> {
-    const server = this.#server!
-    const closing = new Promise(resolve => server.close(resolve))
-    for (const each of this.#sockets) each.resetAndDestroy()
-    await closing
-  }
 }
 
 describe('all lanes lost', () => {

@@ -1,13 +1,14 @@
 // What the end that dials says of a lane, its weight and whether it is a backup, holds for the
 // download as well.
 
+import { once } from 'node:events'
 import { memoryPair, stack } from '@striper/core'
 import { frame } from '@striper/frame'
-import { type Schedule, soonest, type StripePipe } from '@striper/stripe'
+import { type Schedule, soonest, stripe, type StripePipe } from '@striper/stripe'
 import { newSecret, tlsClient, tlsServer } from '@striper/tls'
 import { greet, type TrunkPipe } from '@striper/trunk'
 import { expect, test } from 'vitest'
-import { encodePrefer } from '../../stripe/src/pure/prefer.ts'
+import { decodePrefer, encodePrefer, PREFER } from '../../stripe/src/pure/prefer.ts'
 import * as wire from '../../stripe/src/pure/wire.ts'
 import { closed, joined, listening, type SceneOptions } from './scene.ts'
 
@@ -108,6 +109,38 @@ test('the weight is told, and the owner of the listening end has the last word o
   expect(Math.min(...carried.values())).toBeGreaterThan(0)
   expect([...weights.values()]).toEqual([0.25, 0.25])
   await over(scene)
+})
+
+test('a lane that is full is told when it drains, once, what holds then; of no change, nothing', async () => {
+  const [near, far] = memoryPair('messages')
+  const pipe = stripe({ lanes: [near] })
+  for (const each of [pipe, far]) each.on('error', () => undefined)
+  await turn()
+  for (let i = 0; i < 100; i++) pipe.write(Buffer.alloc(10))
+  while (!near.writableNeedDrain) await turn()
+  for (const properties of [{ weight: 0.5 }, { backup: true }, { weight: 0.25 }]) {
+    pipe.setLane(near, properties)
+  }
+  const told: unknown[] = []
+  far.on('data', (message: Buffer) => {
+    if (message[0] === PREFER) told.push(decodePrefer(message))
+  })
+  while (near.writableLength > 0) await turn()
+  expect(told).toEqual([{ weight: 0.25, backup: true }])
+  pipe.setLane(near, { weight: 0.25, budgetBytes: 1e9 })
+  for (let i = 0; i < 10; i++) await turn()
+  expect(told).toHaveLength(1)
+  pipe.destroy()
+  await closed(pipe)
+})
+
+test('the listening end has no say by PREFER: to the end that dials it is an unknown message', async () => {
+  const [near, far] = memoryPair('messages')
+  const pipe = stripe({ lanes: [near] })
+  far.on('error', () => undefined).resume()
+  far.write(encodePrefer({ weight: 1, backup: true }))
+  const [error] = (await once(pipe, 'error')) as [Error]
+  expect(error).toMatchObject({ code: 'ERR_PIPE_PROTOCOL' })
 })
 
 /** A lane of our own to a gatherer, up, and what it may say. */

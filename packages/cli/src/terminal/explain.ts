@@ -5,6 +5,7 @@ import type { PipeError } from 'striper'
 const HINTS: Readonly<Record<string, string>> = {
   EADDRINUSE: ' (another program listens there)',
   EADDRNOTAVAIL: ' (not an address of this machine)',
+  EMFILE: ' (too many open files: ulimit -n)',
   EACCES: ' (the system does not allow it)',
 }
 

@@ -90,9 +90,9 @@ class Client {
   async #forward({ target }: Forward, client: BytePipe): Promise<void> {
     const parties = { from: addressOf(client)?.remote ?? 'somebody', to: formatAddress(target) }
     try {
-      if (this.#conversations.full) {
-        throw new Error(`there are ${this.#conversations.most} channels open`)
-      }
+      // Who waits for a session has a socket already, and will have a channel.
+      const { size, most } = this.#conversations
+      if (size + this.#link.waiting >= most) throw new Error(`there are ${most} channels open`)
       const session = await this.#link.session()
       if (client.destroyed) return
       const header = encodeRequest({ what: 'connect', forward: 0, ...target })
