@@ -70,7 +70,7 @@ class Server {
   }
 
   #gather(): Gatherer {
-    const { handshakeTimeoutMs, maxSessions, maxLanes, noLaneTimeoutMs } = this.#settings
+    const { handshakeTimeoutMs, penaltyMs, maxSessions, maxLanes, noLaneTimeoutMs } = this.#settings
     const layers = serverLayers(this.#settings)
     return gather({
       layers: bytes => {
@@ -81,6 +81,7 @@ class Server {
       onSession: (pipe, peer) => this.#session(pipe, peer),
       requireProof: this.#settings.security.by !== 'nothing',
       helloTimeoutMs: handshakeTimeoutMs,
+      penaltyMs,
       maxSessions,
       maxLanes,
       stripe: { windowBytes: windowsOf(this.#settings).stripe, noLaneTimeoutMs },
