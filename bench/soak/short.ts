@@ -9,8 +9,8 @@ import { connect, listen, parseAddress, type SocketAddress } from 'striper'
 import { command, numberOption } from '../../examples/lib/command.ts'
 import { content } from '../../examples/lib/content.ts'
 import { Program } from '../../examples/lib/program.ts'
-import { atRest } from './look.ts'
-import type { Holdings } from './measured.ts'
+import { atRest } from '../lib/look.ts'
+import type { Holdings } from '../lib/measured.ts'
 
 const HELP = `
 npx tsx --conditions=@striper/source bench/soak/short.ts [--count N] [--at-once N] [--lanes N]
@@ -46,7 +46,7 @@ await command(HELP, OPTIONS, async options => {
   })
   const measured = (name: string, to: string, ...more: string[]) => {
     const where = ['--listen', '127.0.0.1:0', '--to', to]
-    return new Program('../bench/soak/measured', name, ...where, ...more)
+    return new Program('../bench/lib/measured', name, ...where, ...more)
   }
   const soak = async (name: string, address: string, programs: Record<string, Program>) => {
     const target = parseAddress(address)

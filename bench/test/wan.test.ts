@@ -1,16 +1,9 @@
 // What the wan bench makes of what arrived when.
 
 import { expect, test } from 'vitest'
+import { median, quantile } from '../lib/figures.ts'
 import type { Pass } from '../wan/ask.ts'
-import {
-  goodput,
-  leastSecond,
-  longestGapMs,
-  median,
-  quantile,
-  secondsUntil,
-  steadyGoodput,
-} from '../wan/measure.ts'
+import { goodput, leastSecond, longestGapMs, secondsUntil, steadyGoodput } from '../wan/measure.ts'
 import { rowsOf, toJson } from '../wan/report.ts'
 import { type Scenario, scenarios } from '../wan/rows.ts'
 import type { Trial } from '../wan/trials.ts'

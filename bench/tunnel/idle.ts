@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { net, parseSecret } from 'striper'
-import { say } from '../wan/ask.ts'
+import { say } from '../lib/end.ts'
 
 const LANES = 8
 setFlagsFromString('--expose-gc')

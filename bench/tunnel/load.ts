@@ -12,7 +12,7 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { content } from '../../examples/lib/content.ts'
-import { say } from '../wan/ask.ts'
+import { say } from '../lib/end.ts'
 
 /** Where a client connects to. */
 export interface To {

@@ -7,25 +7,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { bridge, type Bridge, connect, listen, parseAddress, type TcpServer } from 'striper'
 import { Program } from '../../examples/lib/program.ts'
-import { End } from '../wan/ends.ts'
-import type { Field } from '../wan/network.ts'
+import { End } from '../lib/end.ts'
+import { type Links, ON_CLIENT_SIDE, ON_SERVER_SIDE } from '../lib/lab.ts'
 import type { Job, To } from './load.ts'
 
-const NODE = [process.execPath, '--import', 'tsx', '--conditions=@striper/source']
 const START_MS = 60_000
-
-/** A file of this folder as a child that speaks JSON. */
-export function child(file: string, before: readonly string[], ...args: string[]): End {
-  return new End([...before, ...NODE, fileURLToPath(new URL(file, import.meta.url)), ...args])
-}
 
 /** How a scene is laid out. */
 export interface Layout {
   /** The network; loopback without. */
-  field?: Field | undefined
+  links?: Links | undefined
   /** Where lanes leave from; `*8` unless told otherwise. */
   bind?: readonly string[]
   /** Lanes go through a forwarder that can be told to break them. */
@@ -50,10 +43,9 @@ export class Scene {
   clients!: End
 
   constructor(layout: Layout) {
-    const { sender, receiver } = layout.field?.where('tcp') ?? { sender: [], receiver: [] }
     this.#layout = layout
-    this.#far = sender
-    this.#near = receiver
+    this.#far = layout.links ? ON_SERVER_SIDE : []
+    this.#near = layout.links ? ON_CLIENT_SIDE : []
   }
 
   get key(): string {
@@ -65,10 +57,10 @@ export class Scene {
 
   /** Where it finds the target without it. */
   get past(): To {
-    const { field } = this.#layout
-    if (field === undefined) return { host: '127.0.0.1', port: this.#target }
-    const { host, from } = field.lane(0)
-    return { host, port: this.#target, ...(from === undefined ? {} : { localAddress: from }) }
+    const { links } = this.#layout
+    if (links === undefined) return { host: '127.0.0.1', port: this.#target }
+    const { host, from } = links.lane(0)
+    return { host, port: this.#target, localAddress: from }
   }
 
   /** The port of the tunnel's server. */
@@ -78,12 +70,12 @@ export class Scene {
 
   /** Starts all of it. */
   async open(): Promise<this> {
-    const { field, bind = ['*8'], breakable } = this.#layout
+    const { links, bind = ['*8'], breakable } = this.#layout
     await new Program('tunnel', '--role', 'key', '--key', this.key).exit
     const target = this.child('./load.ts', this.#far, 'target', '0.0.0.0')
     this.#target = (await target.hear('port', START_MS)) as number
     await this.startServer()
-    let to = `${field?.lane(0).host ?? '127.0.0.1'}:${this.#serverPort}`
+    let to = `${links?.lane(0).host ?? '127.0.0.1'}:${this.#serverPort}`
     if (breakable) to = await this.#forward(to)
     const places = bind.flatMap(place => ['--bind', place])
     const where = ['--to', to, '-L', `0:127.0.0.1:${this.#target}`, ...places]
@@ -102,9 +94,9 @@ export class Scene {
     this.#serverPort = Number(/:(\d+)$/.exec(await this.server.address())![1])
   }
 
-  /** Starts a child that ends with the scene. */
+  /** Starts a program of this folder, which ends with the scene. */
   child(file: string, before: readonly string[], ...args: string[]): End {
-    const end = child(file, before, ...args)
+    const end = new End(before, new URL(file, import.meta.url), ...args)
     this.#ends.push(end)
     return end
   }
@@ -133,7 +125,7 @@ export class Scene {
   #program(before: readonly string[], role: string, ...args: string[]): Program {
     const words = ['--role', role, '--key', this.key, ...args]
     if (!this.#layout.measured) return new Program({ name: 'tunnel', before }, ...words)
-    return new Program({ name: '../bench/soak/measured', before }, 'tunnel', ...words)
+    return new Program({ name: '../bench/lib/measured', before }, 'tunnel', ...words)
   }
 
   async #forward(to: string): Promise<string> {

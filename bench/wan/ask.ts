@@ -64,8 +64,3 @@ export interface Pass {
 export const BIN_MS = 10
 /** Figures of a steady state are taken from here on. */
 export const STEADY_S = 2
-
-/** Says something to the driver. */
-export function say(what: object): void {
-  process.stdout.write(JSON.stringify(what) + '\n')
-}

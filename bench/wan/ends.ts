@@ -1,14 +1,9 @@
 // Ends: the pair of processes that measure one contender, as the driver sees them.
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { EventEmitter, once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { End } from '../lib/end.ts'
 import type { Ask, How, Pass } from './ask.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const END = fileURLToPath(new URL('./end.ts', import.meta.url))
-const NODE = [process.execPath, '--import', 'tsx', '--conditions=@striper/source', END]
+const PROGRAM = new URL('./end.ts', import.meta.url)
 
 const START_LIMIT_MS = 30_000
 /** What a pass may take beside its time, and the sender after the receiver. */
@@ -38,8 +33,8 @@ export class Ends {
 
   /** Starts both. They do not outlive this process. */
   static async start(how: How, where: Where): Promise<Ends> {
-    const sender = new End([...where.sender, ...NODE, 'send', how, where.host])
-    const receiver = new End([...where.receiver, ...NODE, 'receive', how])
+    const sender = new End(where.sender, PROGRAM, 'send', how, where.host)
+    const receiver = new End(where.receiver, PROGRAM, 'receive', how)
     const port = (await sender.hear('port', START_LIMIT_MS)) as number
     return new Ends(sender, receiver, port)
   }
@@ -63,52 +58,5 @@ export class Ends {
   stop(): void {
     this.#sender.stop()
     this.#receiver.stop()
-  }
-}
-
-/** A child that hears and says lines of JSON, an object each. It does not outlive this process. */
-export class End {
-  readonly #child: ChildProcess
-  readonly #heard = new EventEmitter()
-  readonly #kill = () => this.#child.kill('SIGKILL')
-
-  constructor([command, ...args]: readonly string[]) {
-    this.#child = spawn(command!, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] })
-    process.once('exit', this.#kill)
-    this.#heard.on('error', () => undefined) // whoever waits hears of it too
-    this.#child.once('error', error => this.#heard.emit('error', error))
-    this.#child.once('exit', code => {
-      process.off('exit', this.#kill)
-      this.#heard.emit('error', new Error(`an end exited with ${code}`))
-    })
-    this.#child.stdin!.on('error', () => undefined) // its exit tells
-    createInterface({ input: this.#child.stdout! }).on('line', line => {
-      const words = JSON.parse(line) as Record<string, unknown>
-      for (const [name, value] of Object.entries(words)) this.#heard.emit(name, value)
-    })
-  }
-
-  get exited(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null
-  }
-
-  say(what: object): void {
-    this.#child.stdin!.write(JSON.stringify(what) + '\n')
-  }
-
-  /** What it says next under a name. */
-  async hear(name: string, limitMs: number): Promise<unknown> {
-    try {
-      const signal = AbortSignal.timeout(limitMs)
-      const [value] = (await once(this.#heard, name, { signal })) as unknown[]
-      return value
-    } catch (error) {
-      const late = error instanceof Error && error.name === 'AbortError'
-      throw late ? new Error(`no '${name}' in ${limitMs / 1000} s`, { cause: error }) : error
-    }
-  }
-
-  stop(): void {
-    this.#kill()
   }
 }

@@ -1,6 +1,7 @@
 // Figures from what arrived when. All pure; times in seconds from when the conversation was asked
 // for, unless they end in Ms.
 
+import { sum } from '../lib/figures.ts'
 import { BIN_MS, type Pass, STEADY_S } from './ask.ts'
 
 const BINS_PER_SECOND = 1000 / BIN_MS
@@ -42,22 +43,4 @@ export function secondsUntil(pass: Pass, from: number, megabits: number): number
     if (goodput(pass, at, at + HEAL_WINDOW_S) >= megabits) return bin / BINS_PER_SECOND
   }
   return Infinity
-}
-
-/** The value that a share of the values does not exceed; undefined of none. */
-export function quantile(values: readonly number[], share: number): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.max(Math.ceil(share * sorted.length) - 1, 0)]
-}
-
-/** The middle value, or the mean of the two in the middle; undefined of none. */
-export function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  if (sorted.length === 0) return undefined
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
-}
-
-export function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
 }

@@ -1,5 +1,5 @@
 // What the driver knows of a network: links that stand for a while, and ends on both sides of them.
-// lab.ts is the real one; loopback.ts stands in where there is no lab.
+// namespaces.ts is the real one; loopback.ts stands in where there is no lab.
 
 import { Ends, type Where } from './ends.ts'
 import type { How, LaneAddress } from './ask.ts'

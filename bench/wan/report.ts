@@ -1,7 +1,7 @@
 // The report: one row for each measure of a scenario, for people and for programs.
 
-import { cpus } from 'node:os'
-import { median } from './measure.ts'
+import { headingOf } from '../lib/command.ts'
+import { median } from '../lib/figures.ts'
 import type { Network } from './network.ts'
 import { type Contender, CONTENDERS, type Measure, type Scenario, type Values } from './rows.ts'
 import type { Trial } from './trials.ts'
@@ -76,14 +76,10 @@ const WIDTHS = [22, 9, 9, 9, 9, 11, 10, 0] as const
 const HEAD = ['row', 'striper', 'best TCP', 'S Mbit/s', 'MPTCP', 'round robin', 'reach', 'holds']
 
 /** What stands above the table. */
-export function heading(network: Network, rounds: number, command: string): string[] {
-  const date = new Date().toISOString().slice(0, 16).replace('T', ' ')
-  const cores = cpus()
-  const machine = `${cores.length} × ${cores[0]?.model ?? 'unknown'}`
+export function heading(network: Network, rounds: number, args: readonly string[]): string[] {
   const mptcp = network.lacks('mptcp')
   return [
-    command,
-    `${date} UTC, node ${process.versions.node}, ${machine}`,
+    ...headingOf('wan', args),
     network.title,
     `medians of ${rounds}; S: the sum of one plain TCP on each lane alone, lanes that are alike`,
     'measured once, a lane that changes measured again as it is then',

@@ -5,8 +5,9 @@
 // at once. One run of a scenario gives a row for each of its measures.
 
 import { rng } from '@striper/testkit/faults'
+import { quantile } from '../lib/figures.ts'
 import type { Pass } from './ask.ts'
-import { goodput, leastSecond, longestGapMs, quantile, secondsUntil } from './measure.ts'
+import { goodput, leastSecond, longestGapMs, secondsUntil } from './measure.ts'
 import { steadyGoodput } from './measure.ts'
 
 /** Something happens to a link while bytes flow; `to` as on the standard input of wan. */

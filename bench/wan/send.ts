@@ -2,7 +2,8 @@
 
 import { ByteQueue, type BytePipe, frame, gather, listen, reassemble, roundRobin } from 'striper'
 import { type LaneStats, stack, type StripePipe } from 'striper'
-import { type How, say, STEADY_S, type Task, TASK_BYTES } from './ask.ts'
+import { say } from '../lib/end.ts'
+import { type How, STEADY_S, type Task, TASK_BYTES } from './ask.ts'
 
 const CHUNK = Buffer.alloc(64 * 1024, 'x')
 

@@ -2,8 +2,9 @@
 // then each contender, one after the other, on the same links. So a machine that is slow for a
 // while is slow for all.
 
+import { sum } from '../lib/figures.ts'
 import type { Ask, Pass } from './ask.ts'
-import { steadyGoodput, sum } from './measure.ts'
+import { steadyGoodput } from './measure.ts'
 import { type Field, type Network, Players } from './network.ts'
 import { type Contender, CONTENDERS, type Reference, type Scenario } from './rows.ts'
 const NO_REFERENCE: Reference = { S: NaN, later: NaN, best: NaN }

@@ -1,10 +1,11 @@
 // bench wan: how well lanes add up, beside one plain TCP, kernel MPTCP and round robin. The rows
 // are in rows.ts.
 
-import { parseArgs } from 'node:util'
-import { numberOption, UsageError } from '../../examples/lib/command.ts'
-import { Lab, labObstacle } from './lab.ts'
+import { numberOption, parsed, UsageError } from '../../examples/lib/command.ts'
+import { endOnSignal, rowsNamed } from '../lib/command.ts'
+import { labObstacle } from '../lib/lab.ts'
 import { Loopback } from './loopback.ts'
+import { Namespaces } from './namespaces.ts'
 import type { Network } from './network.ts'
 import { eachOf, heading, rowsOf, tableHead, toJson, toLine } from './report.ts'
 import { type Contender, CONTENDERS, type Scenario, scenarios, SMOKE } from './rows.ts'
@@ -56,14 +57,12 @@ export async function wan(args: string[]): Promise<void> {
 }
 
 async function run(options: Options, args: string[]): Promise<void> {
-  // What runs beside us ends with us.
-  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+  endOnSignal()
   const obstacle = await labObstacle()
-  const network = obstacle === undefined ? new Lab() : new Loopback(obstacle)
+  const network = obstacle === undefined ? new Namespaces() : new Loopback(obstacle)
   // What is not of the table keeps clear of the JSON.
   const print = (text: string) => (options.json ? console.error(text) : console.log(text))
-  const command = ['npm run bench -- wan', ...args].join(' ')
-  for (const text of heading(network, options.rounds, command)) print(text)
+  for (const text of heading(network, options.rounds, args)) print(text)
   if (!options.json) console.log(`\n${tableHead()}`)
   const settings = {
     ...options,
@@ -133,13 +132,10 @@ function estimate(scenario: Scenario, rounds: number, without: readonly Contende
 }
 
 function parse(args: string[]) {
-  const { values, positionals } = parseOrExplain(args)
+  const { values, positionals } = parsed({ args, options: OPTIONS, allowPositionals: true })
   const all = scenarios(numberOption('pairs', values.pairs, 2, 10_000))
-  const unknown = positionals.find(name => !all.some(scenario => scenario.name === name))
-  if (unknown !== undefined)
-    throw new UsageError(`no row '${unknown}'; --list says which there are`)
+  const chosen = rowsNamed(all, positionals)
   const named = positionals.length > 0
-  const chosen = named ? all.filter(({ name }) => positionals.includes(name)) : all
   const without = values.without.split(',').filter(name => name !== '') as Contender[]
   const wrong = without.find(name => name === 'striper' || !CONTENDERS.includes(name))
   if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)
@@ -148,13 +144,4 @@ function parse(args: string[]) {
   if (!smoke) return { ...values, named, chosen, without, rounds }
   const peers: Contender[] = ['mptcp', 'round-robin']
   return { ...values, named, chosen: [SMOKE], without: peers, rounds: 1 }
-}
-
-function parseOrExplain(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true })
-  } catch (error) {
-    const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
-    throw new UsageError(sentence, { cause: error })
-  }
 }

@@ -13,16 +13,17 @@ type Values<O extends Options> = ReturnType<typeof parseArgs<{ options: O }>>['v
 /** A mistake in the command line. */
 export class UsageError extends Error {}
 
-/** Runs a program with its options; `--help` prints `help` instead. */
+/** Runs a program with its options; `--help` prints `text` instead. */
 export async function command<O extends Options>(
-  help: string,
+  text: string,
   options: O,
   run: (values: Values<O>) => Promise<void>,
 ): Promise<void> {
   const name = basename(process.argv[1] ?? '', '.ts')
   try {
-    const values = parse({ ...options, help: { type: 'boolean', short: 'h' } })
-    if (values.help === true) console.log(help.trim())
+    const help = { type: 'boolean', short: 'h' } as const
+    const values: Record<string, unknown> = parsed({ options: { ...options, help } }).values
+    if (values.help === true) console.log(text.trim())
     else await run(values as Values<O>)
   } catch (error) {
     if (error instanceof UsageError) {
@@ -53,9 +54,10 @@ export function numberOption(name: string, text: string, from: number, to: numbe
   throw new UsageError(`--${name}: '${text}' is not a whole number from ${from} to ${to}`)
 }
 
-function parse(options: Options): Record<string, unknown> {
+/** What `parseArgs` makes of a command line. Throws a UsageError for one that is wrong. */
+export function parsed<C extends ParseArgsConfig>(config: C): ReturnType<typeof parseArgs<C>> {
   try {
-    return parseArgs({ options }).values
+    return parseArgs(config)
   } catch (error) {
     const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
     throw new UsageError(sentence, { cause: error })

@@ -54,6 +54,9 @@ export interface ServerSettings extends CommonSettings {
   readonly allowListen: readonly ListenRule[]
   /** From the first byte of a lane to its proof. */
   readonly handshakeTimeoutMs: number
+  /** What each offence of a stranger adds to the time for which his address is refused; 10 min at
+   *  most. */
+  readonly penaltyMs: number
   readonly maxSessions: number
   /** Lanes of one session; 1 to 32. */
   readonly maxLanes: number

@@ -10,7 +10,7 @@ import { maxOpenFiles, memoryToHave } from './limits.ts'
 import type { ClientSettings, CommonSettings, ServerSettings } from './settings.ts'
 import { socketPath } from './sockets.ts'
 import { address, count, forward, oneOf, path, server, sizeFrom } from './values.ts'
-import { MOST_LANES, name, someTime, time } from './values.ts'
+import { MOST_LANES, name, someTime, time, timeUpTo } from './values.ts'
 
 const COMMON_OPTIONS = {
   ...SECURITY_OPTIONS,
@@ -44,6 +44,12 @@ export const SERVER_OPTIONS = {
     someTime,
     '10s',
     'how long a stranger has to prove who it is',
+  ),
+  penalty: preset(
+    'TIME',
+    timeUpTo('10m'),
+    '5s',
+    'what each offence adds to the time for which a stranger’s address is refused; off behind a load balancer',
   ),
   'max-sessions': preset('N', count(1, 100_000), '1000', 'sessions at once'),
   'max-lanes': preset('N', count(1, MOST_LANES), '32', 'lanes of one session'),
@@ -91,6 +97,7 @@ export function serverSettings(
     allowListen: values['allow-listen'],
     ...common(values, security, env, 'server'),
     handshakeTimeoutMs: values['handshake-timeout'],
+    penaltyMs: values.penalty,
     maxSessions: values['max-sessions'],
     maxLanes: values['max-lanes'],
     maxConnections: values['max-connections'] ?? Math.min(10_000, maxOpenFiles() >> 1),

@@ -88,6 +88,15 @@ export function someTime(text: string): number {
   return ms
 }
 
+/** A time of at most so much, or off. */
+export function timeUpTo(most: string): (text: string) => number {
+  return text => {
+    const ms = time(text)
+    if (ms > time(most)) throw new RangeError(`'${text}': this time is at most ${most}`)
+    return ms
+  }
+}
+
 /** A size in bytes: a number, perhaps with k, M, G, T (powers of 1000) or Ki, Mi, Gi (of 1024). */
 export function size(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(k|M|G|T|Ki|Mi|Gi)?B?$/.exec(text) ?? []

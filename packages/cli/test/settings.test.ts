@@ -41,6 +41,7 @@ test('a server with nothing said takes lanes at port 7000, and does nothing for 
     idleTimeoutMs: 3_600_000,
     halfOpenTimeoutMs: 300_000,
     handshakeTimeoutMs: 10_000,
+    penaltyMs: 5000,
     maxChannels: 4096,
     maxSessions: 1000,
     maxLanes: 32,
@@ -55,6 +56,7 @@ test('every limit that is said takes effect', () => {
   const said = server(
     ...['--window', '1Mi', '--connect-timeout', '1s', '--no-lane-timeout', 'off'],
     ...['--idle-timeout', 'off', '--half-open-timeout', '2s', '--handshake-timeout', '3s'],
+    ...['--penalty', 'off'],
     ...['--max-channels', '1', '--max-sessions', '2', '--max-lanes', '3', '--max-connections', '4'],
     ...['--socket', 'here.sock', '--memory', '64Mi'],
   )
@@ -65,6 +67,7 @@ test('every limit that is said takes effect', () => {
     idleTimeoutMs: 0,
     halfOpenTimeoutMs: 2000,
     handshakeTimeoutMs: 3000,
+    penaltyMs: 0,
     maxChannels: 1,
     maxSessions: 2,
     maxLanes: 3,

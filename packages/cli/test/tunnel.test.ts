@@ -113,6 +113,20 @@ test('a key that is not the server’s: the client ends with exit code 4, both e
   await server.said(/127\.0\.0\.1:\d+ not let in: its key is not ours/)
 })
 
+test('--penalty: whoever offended is refused at the door, with the right key too; off, he is not', async () => {
+  const asks = ['-L', '0:127.0.0.1:80', '--lanes', '1']
+  for (const [penalty, why] of [
+    ['10m', /lane \S+: waits .*reset by the far end/],
+    ['off', /session \w+ is up/],
+  ] as const) {
+    const { server, port } = await startServer(KEY, ['--penalty', penalty])
+    const offender = startClient(newSecret().reveal(), port, asks)
+    await server.said(/not let in/)
+    await offender.kill()
+    await startClient(KEY, port, asks).said(why)
+  }
+})
+
 test('another --server-name is another key', async () => {
   const { port } = await startServer(KEY, ['--server-name', 'far'])
   const client = startClient(KEY, port, ['-L', '0:127.0.0.1:80', '--server-name', 'near'])

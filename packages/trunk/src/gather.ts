@@ -103,6 +103,7 @@ export class Gatherer {
       clearTimeout(timer)
       this.#strangers.delete(greeted)
     }
+    let joined = false // a lane says why it failed when what is below it has closed, and so is gone
     let offended = false // a failure may be told twice: by the lane, and by what is below it
     const offence = () => {
       if (!offended) this.#admission.offence(source, performance.now())
@@ -110,7 +111,7 @@ export class Gatherer {
     }
     const failed = (error: Error) => {
       log('%s', error.message)
-      if (this.#strangers.has(greeted) && isOffence(error)) offence()
+      if (!joined && isOffence(error)) offence()
     }
     greeted.once('close', settled)
     greeted.on('error', failed)
@@ -122,6 +123,7 @@ export class Gatherer {
       this.#hear(lane, greeted, verdict => {
         if (verdict === 'liar') offence()
         if (verdict !== 'joined') return
+        joined = true
         settled()
         greeted.admit()
       })

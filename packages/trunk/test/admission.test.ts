@@ -1,7 +1,9 @@
 // Who is taken in before he has said anything, and how much of him.
 
-import { memoryPair } from '@striper/core'
-import { fromSocket } from '@striper/tcp'
+import { type BytePipe, memoryPair, stack } from '@striper/core'
+import { frame } from '@striper/frame'
+import { connect, fromSocket } from '@striper/tcp'
+import { newSecret, type Secret, tlsClient, tlsServer } from '@striper/tls'
 import { gather, type Gatherer, greet } from '@striper/trunk'
 import net from 'node:net'
 import { expect, test } from 'vitest'
@@ -119,6 +121,25 @@ test('who has broken the rules again and again is refused at the door, over sock
     await new Promise(resolve => socket.once('close', resolve))
   }
   expect(taken).toEqual([1, 1, 1, 1, 0])
+  server.close()
+})
+
+test('regression: a handshake that fails is an offence', async () => {
+  const key = newSecret()
+  const layers = (bytes: BytePipe) => stack(bytes, tlsServer({ keys: key }), frame())
+  const gatherer = gather({ layers, penaltyMs: 600_000, onSession: () => undefined })
+  const server = net.createServer(socket => gatherer.accept(fromSocket(socket)))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as net.AddressInfo
+  const knock = async (secret: Secret) => {
+    const bytes = stack(connect({ host: '127.0.0.1', port }), greet(Buffer.alloc(16)))
+    const lane = stack(bytes, tlsClient({ key: secret })).on('error', () => undefined)
+    await new Promise(resolve => server.once('connection', resolve))
+    const taken = gatherer.strangers
+    await closed(lane)
+    return taken
+  }
+  expect([await knock(newSecret()), await knock(newSecret())]).toEqual([1, 0])
   server.close()
 })
 

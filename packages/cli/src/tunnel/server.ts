@@ -78,7 +78,7 @@ class Server {
   }
 
   #gather(): Gatherer {
-    const { handshakeTimeoutMs, maxLanes } = this.#settings
+    const { handshakeTimeoutMs, penaltyMs, maxLanes } = this.#settings
     const layers = serverLayers(this.#settings)
     return gather({
       layers: bytes => {
@@ -89,6 +89,7 @@ class Server {
       onSession: (pipe, peer) => this.#session(pipe, peer),
       requireProof: this.#settings.security.by !== 'nothing',
       helloTimeoutMs: handshakeTimeoutMs,
+      penaltyMs,
       maxSessions: Infinity, // it says nothing where it refuses, and we do
       maxLanes,
       stripe: () => this.#room(),

@@ -6,22 +6,19 @@
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { release, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Where } from './ends.ts'
-import type { Field, Network } from './network.ts'
-import type { Contender } from './rows.ts'
 
 const SOURCE = fileURLToPath(new URL('wan.c', import.meta.url))
 const CONGESTION_CONTROL = process.env['WAN_CC'] ?? 'cubic'
-const MPTCP_SWITCH = '/proc/sys/net/mptcp/enabled'
-const IN_SERVER = ['ip', 'netns', 'exec', 'wan-s']
-const IN_CLIENT = ['ip', 'netns', 'exec', 'wan-c']
 const NAMESPACES = ['wan-c', 'wan-s'] as const
+/** What comes in front of a command that is to run on either side of the links. */
+export const ON_SERVER_SIDE = ['ip', 'netns', 'exec', 'wan-s']
+export const ON_CLIENT_SIDE = ['ip', 'netns', 'exec', 'wan-c']
 
 /** A name that one process at a time may have, and that ends with it. */
 const CLAIM = '\0striper-wan'
@@ -50,40 +47,40 @@ async function claim(): Promise<boolean> {
   }
 }
 
-export class Lab implements Network {
+/** Links that stand. */
+export interface Links {
+  /** The addresses of a link: of the far side, and to leave from. */
+  lane(link: number): { host: string; from: string }
+  /** Changes a link, in the words of wan. */
+  change(link: number, to: string): void
+  close(): Promise<void>
+}
+
+export class Lab {
   readonly #folder = mkdtempSync(join(tmpdir(), 'striper-wan-'))
   readonly #program = join(this.#folder, 'wan')
-  readonly #noMptcp = mptcpObstacle()
 
-  /** Compiles the lab. */
+  /** Compiles it. */
   constructor() {
     process.once('exit', () => rmSync(this.#folder, { recursive: true, force: true }))
     execFileSync('cc', ['-O2', '-o', this.#program, SOURCE])
   }
 
+  /** What it is, and what the figures depend on. */
   get title(): string {
     return `lab in namespaces, Linux ${release()}, TCP ${CONGESTION_CONTROL}`
   }
 
-  refuses(): undefined {
-    return undefined
-  }
-
-  lacks(contender: Contender): string | undefined {
-    return contender === 'mptcp' ? this.#noMptcp : undefined
-  }
-
-  async open(links: readonly string[]): Promise<Field> {
+  /** Lays these links. One network at a time. */
+  async open(links: readonly string[]): Promise<Links> {
     const env = { ...process.env, WAN_CC: CONGESTION_CONTROL }
     const wan = spawn(this.#program, links, { stdio: ['pipe', 'pipe', 'inherit'], env })
     wan.stdin.on('error', () => undefined) // its exit tells
     await standing(wan)
     for (const name of NAMESPACES) prepare(name)
-    if (this.#noMptcp === undefined) addSubflows(links.length)
     return {
       lane: link => ({ host: `10.77.${link}.254`, from: `10.77.${link}.1` }),
       change: (link, to) => wan.stdin.write(`${link} ${to}\n`),
-      where,
       close: async () => {
         if (wan.exitCode !== null || wan.signalCode !== null) return
         wan.stdin.end()
@@ -114,35 +111,8 @@ function prepare(namespace: string): void {
   execFileSync('ip', ['netns', 'exec', namespace, ...set])
 }
 
-/** Lets MPTCP have a subflow on each link; the first is the connection itself. */
-function addSubflows(count: number): void {
-  for (const name of NAMESPACES) {
-    const limits = ['limits', 'set', 'subflow', '8', 'add_addr_accepted', '8']
-    execFileSync('ip', ['-n', name, 'mptcp', ...limits])
-  }
-  for (let link = 1; link < count; link++) {
-    const endpoint = ['endpoint', 'add', `10.77.${link}.1`, 'dev', `w${link}`, 'subflow']
-    execFileSync('ip', ['-n', 'wan-c', 'mptcp', ...endpoint])
-  }
-}
-
-function where(contender: Contender): Where {
-  const program = contender === 'mptcp' ? ['mptcpize', 'run'] : []
-  return {
-    sender: [...IN_SERVER, ...program],
-    receiver: [...IN_CLIENT, ...program],
-    host: '0.0.0.0',
-  }
-}
-
-function mptcpObstacle(): string | undefined {
-  if (!existsSync(MPTCP_SWITCH)) return 'not in this kernel'
-  if (readFileSync(MPTCP_SWITCH, 'utf8').trim() !== '1') return 'net.mptcp.enabled is 0'
-  if (!onPath('mptcpize')) return 'no mptcpize'
-  return undefined
-}
-
-function onPath(program: string): boolean {
+/** Whether there is a program of that name. */
+export function onPath(program: string): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some(folder => {
     try {
       accessSync(join(folder, program), constants.X_OK)

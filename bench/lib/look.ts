@@ -15,7 +15,8 @@ export async function atRest(program: Program): Promise<Holdings> {
   }
 }
 
-async function look(program: Program): Promise<Holdings> {
+/** Looks once. */
+export async function look(program: Program): Promise<Holdings> {
   const seen = [...program.output.matchAll(/^holds /gm)].length
   program.signal('SIGUSR2')
   const [, json] = await program.printed(new RegExp(`^holds ${seen + 1} (.*)$`, 'm'))

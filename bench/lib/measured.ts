@@ -1,5 +1,5 @@
 // Runs an example as it is, and tells what it holds whenever it gets SIGUSR2: one line on stdout,
-// `holds 1 {…}`, numbered, after a garbage collection. For short.ts.
+// `holds 1 {…}`, numbered, after a garbage collection. look.ts asks.
 //
 //   measured.ts relay --listen 127.0.0.1:0 …
 
@@ -13,6 +13,9 @@ export interface Holdings {
   /** Descriptors that are open. */
   descriptors: number
   heapBytes: number
+  rssBytes: number
+  /** The heap, and what belongs to it outside: Buffers, and what OpenSSL says of itself. */
+  bytes: number
   /** What keeps the process alive, by kind: sockets, timers. */
   resources: Record<string, number>
 }
@@ -25,7 +28,8 @@ function holdings(): Holdings {
   const resources: Record<string, number> = {}
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   const descriptors = readdirSync('/proc/self/fd').length
-  return { descriptors, heapBytes: process.memoryUsage().heapUsed, resources }
+  const { heapUsed: heapBytes, external, rss: rssBytes } = process.memoryUsage()
+  return { descriptors, heapBytes, bytes: heapBytes + external, rssBytes, resources }
 }
 
 let count = 0

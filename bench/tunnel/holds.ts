@@ -1,0 +1,140 @@
+// Rows of what the tunnel holds: memory and sockets, of idle channels, of conversations that are
+// over, and of strangers.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newSecret } from 'striper'
+import type { Program } from '../../examples/lib/program.ts'
+import { End } from '../lib/end.ts'
+import { quantile, sum } from '../lib/figures.ts'
+import { atRest, look } from '../lib/look.ts'
+import { type Figure, least, most } from './figure.ts'
+import type { Exchanged, Job } from './load.ts'
+import { judged, LIMIT_MS, onScene, type TunnelRow } from './row.ts'
+
+const KiB = 1024
+
+const idle: TunnelRow = {
+  name: 'idle',
+  about: 'the heap of --count (10000) idle channels, at each end',
+  async measure(_links, { count = 10_000 }) {
+    const folder = mkdtempSync(join(tmpdir(), 'striper-idle-'))
+    const key = join(folder, 'key')
+    writeFileSync(key, newSecret().reveal(), { mode: 0o600 })
+    const ends: End[] = []
+    const start = (...args: string[]) => {
+      const end = new End([], new URL('./idle.ts', import.meta.url), ...args)
+      ends.push(end)
+      return end
+    }
+    try {
+      const server = start('server', key)
+      const port = (await server.hear('port', LIMIT_MS)) as number
+      const client = start('client', key, `${port}`, `${count + 10}`)
+      const heapOf = async (end: End) => {
+        const heard = end.hear('heap', LIMIT_MS)
+        end.say({})
+        return (await heard) as number
+      }
+      const clientBefore = (await client.hear('before', LIMIT_MS)) as number
+      const serverBefore = await heapOf(server)
+      const clientAfter = await heapOf(client)
+      const each = (after: number, before: number) => (after - before) / count / KiB
+      return [
+        most('client', each(clientAfter, clientBefore), 'KiB of heap each', 6),
+        most('server', each(await heapOf(server), serverBefore), 'KiB of heap each', 6),
+      ]
+    } finally {
+      for (const end of ends) end.stop()
+      rmSync(folder, { recursive: true })
+    }
+  },
+}
+
+const short = onScene({
+  name: 'short',
+  about: '--count (60000) short connections, 200 a second; then: what is left?',
+  layout: { measured: true },
+  async run(scene, { count = 60_000 }) {
+    const job: Job = { do: 'short', to: scene.through, count: 2000, perSecond: 200 }
+    await scene.ask('exchanged', job, LIMIT_MS) // code is compiled, and caches fill
+    const programs = { client: scene.client, server: scene.server }
+    const before = await holdings(programs)
+    const came = await scene.ask<Exchanged>('exchanged', { ...job, count }, LIMIT_MS)
+    const after = await holdings(programs)
+    return [
+      ...judged(came, count),
+      ...Object.keys(programs).flatMap((name): Figure[] => {
+        const [then, now] = [before.get(name)!, after.get(name)!]
+        return [
+          most(`${name}-descriptors`, now.descriptors - then.descriptors, 'more', 0),
+          most(`${name}-resources`, now.resources - then.resources, 'timers and sockets more', 0),
+          most(`${name}-heap`, (now.heapBytes - then.heapBytes) / count, 'bytes each more', 60),
+        ]
+      }),
+    ]
+  },
+})
+
+async function holdings(programs: Record<string, Program>) {
+  const all = new Map<string, { descriptors: number; heapBytes: number; resources: number }>()
+  for (const [name, program] of Object.entries(programs)) {
+    const { descriptors, heapBytes, resources } = await atRest(program)
+    all.set(name, { descriptors, heapBytes, resources: sum(Object.values(resources)) })
+  }
+  return all
+}
+
+/** How long one that has not proved who it is may stay, as `gather` has it, and a little. */
+const STRANGER_S = 10.5
+
+const strangers = onScene({
+  name: 'strangers',
+  about: 'an hour of one attempt a second without the key, in --seconds (60), each from an address',
+  layout: { measured: true },
+  async run(scene, { seconds = 60 }) {
+    const { server } = scene
+    const perSecond = Math.ceil(3600 / seconds)
+    const echoes = (count: number) => {
+      const job: Job = { do: 'echo', to: scene.through, count, bulk: false }
+      return scene.ask<number[]>('echoed', job, LIMIT_MS)
+    }
+    const attack = (s: number) => {
+      const where = ['127.0.0.1', `${scene.serverPort}`, `${perSecond}`, `${s}`]
+      const end = scene.child('./stranger.ts', [], ...where)
+      return end.hear('over', LIMIT_MS) as Promise<{ attempts: number; longestMs: number }>
+    }
+    await attack(5) // code is compiled
+    const quiet = await echoes(400)
+    const before = await atRest(server)
+    const siege = attack(seconds)
+    const held: { sockets: number; bytes: number }[] = []
+    const watch = setInterval(() => {
+      void look(server).then(({ descriptors, bytes }) => {
+        held.push({ sockets: descriptors - before.descriptors, bytes: bytes - before.bytes })
+      })
+    }, 5000)
+    const besieged = await echoes(Math.floor((seconds * 1000) / 30))
+    const { attempts, longestMs } = await siege
+    clearInterval(watch)
+    const sessions = [...server.output.matchAll(/^session /gm)].length - 1
+    const most1 = held.reduce((one, other) => (other.sockets > one.sockets ? other : one))
+    const p99 = (times: number[]) => quantile(times, 0.99)!
+    return [
+      least('attempts', attempts, 'attempts', 3600),
+      most('sessions', sessions, 'sessions of strangers', 0),
+      most(
+        'sockets',
+        most1.sockets,
+        'sockets at once, of those that tried',
+        perSecond * STRANGER_S,
+      ),
+      most('memory', most1.bytes / KiB / Math.max(1, most1.sockets), 'KiB a socket', 64),
+      most('longest', longestMs / 1000, 's that one stayed', STRANGER_S),
+      most('p99', p99(besieged) / p99(quiet), '× the quiet p99', 2),
+    ]
+  },
+})
+
+export const HOLDS: readonly TunnelRow[] = [idle, short, strangers]
