@@ -127,6 +127,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
     const { lower } = this
     return (
       this.#borrower !== undefined &&
+      !this.destroyed &&
       this.readableFlowing === true &&
       this.readableLength === 0 &&
       this.listenerCount('data') === 1 && // the borrower's
