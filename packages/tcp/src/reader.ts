@@ -14,7 +14,7 @@ import type { Socket } from 'node:net'
 import { ChunkStock } from './chunks.ts'
 import { readInto, readMore } from './onread.ts'
 
-/** No common size of a block: one that filled it exactly would be followed by a read for nothing. */
+/** No common size of a block: behind one that fills it exactly there is nothing to read. */
 export const LANDING_BYTES = 6 * 1024
 const CHUNK_BYTES = 256 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */

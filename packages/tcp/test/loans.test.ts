@@ -46,12 +46,17 @@ async function listening(): Promise<{ port: number; accepted: () => Promise<Sock
   return { port: (server.address() as AddressInfo).port, accepted }
 }
 
+function connecting(port: number): Socket {
+  const socket = net.connect({ port, host: local, allowHalfOpen: true, noDelay: true })
+  socket.on('error', () => undefined)
+  cleanups.push(() => socket.destroy())
+  return socket
+}
+
 /** A bridge between two sockets; `prepare` is called with its pipes before it is made. */
 async function scene(prepare: (near: TcpPipe, onward: TcpPipe) => void = () => undefined) {
   const [front, back] = [await listening(), await listening()]
-  const client = net.connect({ port: front.port, host: local, allowHalfOpen: true })
-  client.on('error', () => undefined)
-  cleanups.push(() => client.destroy())
+  const client = connecting(front.port)
   const near = fromSocket(await front.accepted())
   const arriving = back.accepted()
   const onward = connect({ port: back.port, host: local })
@@ -155,9 +160,45 @@ for (const [name, look] of Object.entries(onlookers)) {
   })
 }
 
+test('small chunks that anybody keeps never change either', async () => {
+  const { port, accepted } = await listening()
+  const client = connecting(port)
+  const pipe = fromSocket(await accepted())
+  cleanups.push(() => pipe.destroy())
+  const [listened, borrowed] = [new Kept(), new Kept()]
+  pipe.on('data', (chunk: Buffer) => listened.add(chunk))
+  pipe.lendTo((chunk, loan) => {
+    borrowed.add(chunk)
+    expect(loan).toBeUndefined() // so that it is the borrower's own
+  })
+  const ask = async (byte: number) => {
+    const before = pipe.stats.bytesIn
+    client.write(Buffer.alloc(1000, byte))
+    while (pipe.stats.bytesIn < before + 1000) await new Promise(setImmediate)
+  }
+  for (let byte = 0; byte < 20; byte++) await ask(byte)
+  const onlooker = () => undefined
+  pipe.on('data', onlooker)
+  for (let byte = 20; byte < 40; byte++) await ask(byte)
+  expect([borrowed.bytes, listened.bytes]).toEqual([20_000, 20_000])
+  for (const kept of [borrowed, listened]) kept.expectUnchanged()
+})
+
+test('a chunk that has to wait among others is kept', async () => {
+  const { port, accepted } = await listening()
+  const pipe = connect({ port, host: local })
+  cleanups.push(() => pipe.destroy())
+  const small = new ChunkStock(1000, 1)
+  const loan = small.take()
+  pipe.writeLent(loan.memory.fill('a'), loan) // it is not open yet
+  pipe.end()
+  expect((await everything(await accepted())).toString()).toBe('a'.repeat(1000))
+  expect([small.lent, small.free]).toEqual([0, 0])
+})
+
 test('a sink that keeps what it gets, and knows no loans, may keep it', async () => {
   const { port, accepted } = await listening()
-  const client = net.connect({ port, host: local, allowHalfOpen: true })
+  const client = connecting(port)
   const [sink, far] = memoryPair()
   const made = bridge(fromSocket(await accepted()), sink)
   const kept = new Kept()
@@ -201,6 +242,8 @@ test('a server that reads slowly holds a few chunks, stops the client, and gets 
   client.end(sent)
   while (!onward.writableNeedDrain) await new Promise(setImmediate)
   expect(near.isPaused()).toBe(true)
+  await new Promise(resolve => setTimeout(resolve, 20))
+  expect(near.readableLength, 'read ahead, where it cannot be lent').toBe(0)
   expect(onward.writableLength).toBeGreaterThan(0)
   expect(stock.lent).toBeLessThanOrEqual(2)
   const { bytes, congestions } = bridge.left
