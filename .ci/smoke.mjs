@@ -43,6 +43,7 @@ const runs = [
   ...['relay', 'server', 'client', 'status', 'key', 'convert'].map(name => {
     return { program: 'packages/cli/src/main.ts', args: [name, '--help'] }
   }),
+  { program: 'bench/bench.ts', args: ['relay', '--smoke'] },
   { program: 'bench/bench.ts', args: ['wan', '--smoke'] },
   { program: 'bench/bench.ts', args: ['tunnel', 'idle', '--count', '200'] },
   { program: 'bench/soak/lanes.ts', args: ['--size', '16'] },

@@ -2,6 +2,7 @@
 
 import { UsageError } from '../examples/lib/command.ts'
 import { codec } from './codec/codec.ts'
+import { relay } from './relay/relay.ts'
 import { stripe } from './stripe/stripe.ts'
 import { tunnel } from './tunnel/tunnel.ts'
 import { wan } from './wan/wan.ts'
@@ -10,6 +11,7 @@ const HELP = `
 npm run bench -- NAME [OPTIONS]
 
   codec  what a message costs in each layer
+  relay  what a bridge between two sockets costs, beside a.pipe(b) and native relays
   stripe what a striping pair costs, beside two naive relays and two HAProxys
   tunnel what the tunnel of examples/tunnel.ts carries, endures and holds
   wan    how well lanes add up: over a network in namespaces, beside kernel MPTCP
@@ -19,6 +21,7 @@ Each says more with --help.
 
 const BENCHES: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   codec,
+  relay,
   stripe,
   tunnel,
   wan,

@@ -3,10 +3,12 @@
 //   source ── 'data' ──▶ sink.write()      `false` pauses the source until the sink's 'drain'
 //   source ── 'end' ───▶ sink.end()
 //
-// It keeps nothing of what passes: a chunk is either still in its source or already in its sink. So
+// Where the source lends its memory and the sink gives it back, chunks go from one to the other as
+// loans, past 'data'. It keeps nothing of what passes: a chunk is either still in its source or already in its sink. So
 // there is nothing to flush and nothing to lose, and what one leg waits for is no matter to the
 // other.
 
+import { isLender, isLoanTaker, type Lender } from '@striper/core'
 import type { Duplex } from 'node:stream'
 
 /** What one leg has done so far: plain counters that only rise, for a display to read as often as
@@ -64,19 +66,31 @@ export class Leg {
     if (source.readableEnded) return this.#end() // its 'end' will not come again
     this.#sink.on('drain', this.#drain)
     source.on('data', this.#data).on('end', this.#end)
+    if (isLender(source)) this.#borrow(source)
     source.resume() // whoever had it before may have paused it
   }
 
   stop(): void {
     this.#sink.off('drain', this.#drain)
     this.#source.off('data', this.#data).off('end', this.#end)
+    if (isLender(this.#source)) this.#source.lendTo(undefined)
     this.#stopWaiting()
   }
 
-  readonly #data = (chunk: Buffer): void => {
+  #borrow(source: Lender): void {
+    const sink = this.#sink
+    if (!isLoanTaker(sink)) return
+    source.lendTo((chunk, loan) => {
+      this.#count(chunk, sink.writeLent(chunk, loan))
+    })
+  }
+
+  readonly #data = (chunk: Buffer): void => this.#count(chunk, this.#sink.write(chunk))
+
+  #count(chunk: Buffer, more: boolean): void {
     this.stats.bytes += chunk.length
     if (this.#unitsAreMessages) this.stats.messages++
-    if (this.#sink.write(chunk)) return
+    if (more) return
     this.#source.pause()
     this.stats.congestions++
     this.#wait.since = performance.now()

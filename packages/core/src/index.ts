@@ -17,6 +17,14 @@ export {
   whole,
   pieces,
 } from './base.ts'
+export {
+  isLender,
+  isLoanTaker,
+  type Borrower,
+  type Lender,
+  type Loan,
+  type LoanTaker,
+} from './loan.ts'
 export { ByteQueue, compact } from './bytes.ts'
 export { abort } from './abort.ts'
 export { logger, type Log } from './log.ts'

@@ -44,7 +44,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
     // In this very tick: a socket with no listener for 'error' kills the process.
     lower.on('error', error => this.destroy(this.explain(error)))
     lower.on('close', () => this.#lowerClosed())
-    lower.on('drain', () => this.#release())
+    lower.on('drain', () => this.drained())
     lower.pause()
     lower.on('data', (chunk: Buffer) => this.receive(chunk))
     lower.on('end', () => this.#lowerEnd())
@@ -151,7 +151,8 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
     else this.send(chunks, done)
   }
 
-  #release(): void {
+  /** The pipe below has room again. */
+  protected drained(): void {
     const held = this.#held
     this.#held = undefined
     held?.()

@@ -3,3 +3,4 @@
 export { connect, fromSocket, type ConnectOptions, type TcpPipe } from './tcp.ts'
 export { listen, type ListenOptions, type TcpServer } from './listen.ts'
 export { formatAddress, parseAddress, type SocketAddress } from './address.ts'
+export { readStats, type ReadStats } from './reader.ts'

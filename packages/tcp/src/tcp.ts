@@ -6,13 +6,18 @@
 import net, { type Socket } from 'node:net'
 import {
   type Address,
+  type Borrower,
   BYTES_HIGH_WATER,
+  type Lender,
+  type Loan,
+  type LoanTaker,
   logger,
   numbered,
   PipeError,
   WrapPipe,
 } from '@striper/core'
 import { formatAddress, type SocketAddress } from './address.ts'
+import { type Owner, readFor } from './reader.ts'
 import { resetBehindEnd } from './reset.ts'
 
 const log = logger('tcp')
@@ -72,13 +77,35 @@ export function fromSocket(socket: Socket): TcpPipe {
   return new TcpPipe(socket, unix ? 'unix' : 'tcp')
 }
 
-/** A socket as a byte pipe. Made by `connect`, `listen` and `fromSocket`. */
-export class TcpPipe extends WrapPipe<'bytes'> {
+/** A socket as a byte pipe. Made by `connect`, `listen` and `fromSocket`. Lends what it reads, and
+ *  takes loans. */
+export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Owner {
+  readonly #socket: Socket
   readonly #target: string | undefined
   #address: Address = {}
+  #borrower: Borrower | undefined
+  #full = false // of what was written past the buffer here: 'drain' has to follow
+
+  static {
+    // Getters of readable-stream, which Node's types call properties. They tell of both ways in.
+    const { prototype } = WrapPipe
+    Object.defineProperties(this.prototype, {
+      writableLength: {
+        get(this: TcpPipe) {
+          return this.#queued + (this.#full ? this.lower.writableLength : 0)
+        },
+      },
+      writableNeedDrain: {
+        get(this: TcpPipe) {
+          return this.#full || Reflect.get(prototype, 'writableNeedDrain', this)
+        },
+      },
+    })
+  }
 
   constructor(socket: Socket, name: 'tcp' | 'unix', target?: string) {
     super(socket, { kind: 'bytes', label: numbered(name) })
+    this.#socket = socket
     this.#target = target
     if (socket.connecting) socket.once('connect', () => this.#connected(socket))
     else this.#connected(socket)
@@ -88,6 +115,73 @@ export class TcpPipe extends WrapPipe<'bytes'> {
   /** Its two ends; kept after it has closed. */
   get address(): Address {
     return this.#address
+  }
+
+  lendTo(borrower: Borrower | undefined): void {
+    this.#borrower = borrower
+    if (borrower && !this.#socket.connecting) readFor(this.#socket, this)
+  }
+
+  /** For the reader of the socket: nobody but the borrower would see the next chunk. */
+  get lends(): boolean {
+    const { lower } = this
+    return (
+      this.#borrower !== undefined &&
+      this.readableFlowing === true &&
+      this.readableLength === 0 &&
+      this.listenerCount('data') === 1 && // the borrower's
+      lower.readableFlowing === true &&
+      lower.readableLength === 0 &&
+      lower.listenerCount('data') === 1 // our own
+    )
+  }
+
+  /** For the reader of the socket. */
+  lend(chunk: Buffer, loan: Loan | undefined): void {
+    this.stats.bytesIn += chunk.length
+    this.#borrower!(chunk, loan)
+  }
+
+  writeLent(chunk: Buffer, loan: Loan | undefined): boolean {
+    if (this.pending || this.#queued > 0 || !this.writable || this.writableCorked > 0) {
+      loan?.keep() // it waits its turn with others, and nobody tells when it has gone
+      return this.write(chunk)
+    }
+    this.accept(chunk)
+    const { lower } = this
+    if (loan) lower.write(chunk, error => (error ? loan.keep() : loan.release()))
+    else lower.write(chunk)
+    const written = lower.writableLength === 0
+    if (written) loan?.release() // the system has it: so the next read may have the memory
+    this.#full = !written && lower.writableNeedDrain
+    return !this.#full
+  }
+
+  // With a borrower the socket itself stops and goes on at once, with nothing read ahead: what is
+  // read while nobody wants it cannot be lent.
+
+  override pause(): this {
+    super.pause()
+    if (this.#borrower) this.lower.pause()
+    return this
+  }
+
+  override resume(): this {
+    super.resume()
+    if (this.#borrower && this.readableLength === 0) this.lower.resume()
+    return this
+  }
+
+  /** What waits in the buffer of this pipe, not of the socket, in bytes. */
+  get #queued(): number {
+    return Reflect.get(WrapPipe.prototype, 'writableLength', this)
+  }
+
+  protected override drained(): void {
+    super.drained()
+    if (!this.#full) return
+    this.#full = false
+    if (this.#queued === 0 && this.writable) this.emit('drain')
   }
 
   protected override explain(error: Error): PipeError {
@@ -113,6 +207,7 @@ export class TcpPipe extends WrapPipe<'bytes'> {
   }
 
   #connected(socket: Socket): void {
+    if (this.#borrower) readFor(socket, this)
     const { localAddress, localPort, remoteAddress, remotePort } = socket
     const end = (host?: string, port?: number) =>
       host === undefined || port === undefined ? undefined : formatAddress({ host, port })

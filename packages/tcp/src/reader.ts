@@ -1,0 +1,93 @@
+// How a socket is read whose chunks may be lent.
+//
+//   system ── a little ──▶ landing, one for all sockets
+//                             │ it was not full: that is all; a copy of its own size
+//                             └ it was full: a large chunk, begun with these bytes,
+//                               and one more read for all else that waits
+//
+// Memory has to be set aside for a socket before its data comes. So each has the landing, which
+// costs an idle one nothing, and a large chunk is taken only when there is something to fill it.
+// What is copied is the landing: small messages, and the first bytes of large reads.
+
+import { compact, type Loan } from '@striper/core'
+import type { Socket } from 'node:net'
+import { ChunkStock } from './chunks.ts'
+import { readInto, readMore } from './onread.ts'
+
+/** No common size of a block: one that filled it exactly would be followed by a read for nothing. */
+const LANDING_BYTES = 6 * 1024
+const CHUNK_BYTES = 256 * 1024
+/** What is not lent has fresh memory, of which a large piece costs more than a second read. */
+const OWN_BYTES = 64 * 1024
+const KEEP_AT_MOST = 16
+
+const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
+/** The chunks of all sockets of this thread. */
+export const stock = new ChunkStock(CHUNK_BYTES, KEEP_AT_MOST)
+
+/** What all sockets of this thread that can lend have read so far, in bytes. */
+export interface ReadStats {
+  /** All that was read. */
+  bytes: number
+  /** How much of it was copied into a chunk after it had been read. */
+  copiedBytes: number
+  /** How much of it was lent. */
+  lentBytes: number
+}
+
+const stats: ReadStats = { bytes: 0, copiedBytes: 0, lentBytes: 0 }
+
+/** Counters of this thread that only rise, and how many chunks are lent and free just now. */
+export function readStats(): Readonly<ReadStats> & { lentChunks: number; freeChunks: number } {
+  return { ...stats, lentChunks: stock.lent, freeChunks: stock.free }
+}
+
+/** Whoever reads from a socket with loans. */
+export interface Owner {
+  /** Whether the next chunk may be lent: nobody else would see it. */
+  readonly lends: boolean
+  /** Takes a chunk where `lends` was true just before. */
+  lend(chunk: Buffer, loan: Loan | undefined): void
+}
+
+/** Has an open socket read for `owner`: what may not be lent goes into the socket's own buffer, and
+ *  comes by 'data'. Returns false, and changes nothing, where the socket cannot do so. */
+export function readFor(socket: Socket, owner: Owner): boolean {
+  return readInto(socket, landing, bytes => {
+    const small = bytes < LANDING_BYTES
+    stats.bytes += bytes
+    stats.copiedBytes += bytes
+    if (owner.lends) {
+      if (small) owner.lend(Buffer.from(landing.subarray(0, bytes)), undefined)
+      else lendAll(socket, owner)
+      return true
+    }
+    return socket.push(small ? Buffer.from(landing.subarray(0, bytes)) : readAll(socket))
+  })
+}
+
+function lendAll(socket: Socket, owner: Owner): void {
+  const loan = stock.take()
+  const bytes = fill(socket, loan.memory)
+  stats.lentBytes += bytes
+  owner.lend(loan.memory.subarray(0, bytes), loan)
+}
+
+function readAll(socket: Socket): Buffer {
+  const memory = Buffer.allocUnsafeSlow(OWN_BYTES)
+  return compact(memory.subarray(0, fill(socket, memory)))
+}
+
+/** Fills memory with the landing and what else there is; how many bytes that is. */
+function fill(socket: Socket, memory: Buffer): number {
+  landing.copy(memory)
+  try {
+    const more = readMore(socket, memory, LANDING_BYTES)
+    stats.bytes += more
+    return LANDING_BYTES + more
+  } catch (error) {
+    // Said once by the system, so Node would never hear of it. Not before the bytes are given.
+    process.nextTick(() => socket.destroy(error as Error))
+    return LANDING_BYTES
+  }
+}
