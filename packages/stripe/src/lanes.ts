@@ -5,7 +5,7 @@
 //
 // It knows pipes, the first messages and PREFER, and nothing of parcels. A lane is never paused.
 
-import { logger, type MessagePipe, PipeError } from '@striper/core'
+import { isLender, type Loan, logger, type MessagePipe, PipeError } from '@striper/core'
 import { checkedProperties, type LaneProperties } from './options.ts'
 import {
   decodePrefer,
@@ -35,8 +35,9 @@ const LEAP_MS = 1000
 /** Who is told what becomes of lanes. */
 export interface LaneEvents {
   up(number: number, lane: MessagePipe): void
-  /** A message came on a lane that is up. At each end the first is the far end's HELLO. */
-  message(number: number, message: Buffer): void
+  /** A message came on a lane that is up; at each end the first is the far end's HELLO. Its memory
+   *  may be on loan. */
+  message(number: number, message: Buffer, loan?: Loan): void
   drained(number: number): void
   /** What is said of a lane that is up has changed. */
   changed(number: number, lane: MessagePipe): void
@@ -206,11 +207,17 @@ export class LanePipes {
   #up(lane: MessagePipe, number: number): void {
     this.#numbers.set(lane, number)
     this.#pipes.set(number, lane)
-    lane.on('data', (message: Buffer) => {
+    const hear = (message: Buffer, loan?: Loan) => {
       if (message[0] === HELLO) this.#welcomed = true
-      if (message[0] === PREFER && !this.#init.dials) this.#prefer(number, lane, message)
-      else this.#events.message(number, message)
-    })
+      if (message[0] === PREFER && !this.#init.dials) {
+        this.#prefer(number, lane, message)
+        loan?.release()
+      } else {
+        this.#events.message(number, message, loan)
+      }
+    }
+    lane.on('data', (message: Buffer) => hear(message))
+    if (isLender(lane)) lane.lendTo(hear)
     lane.on('drain', () => {
       if (this.#untold.delete(lane)) this.#tell(lane)
       this.#events.drained(number)
