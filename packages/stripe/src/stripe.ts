@@ -20,9 +20,6 @@ import { ABORTED, PARCEL_HEADER_BYTES } from './pure/wire.ts'
 
 const log = logger('stripe')
 
-/** How long lanes may take to carry the last words, when all is done, and when not. In ms. */
-const FAREWELL_MS = 5000
-const ABORT_MS = 1000
 /** Beside the bytes of a parcel, the headers of what stands on the stripe should fit. */
 const HEADERS_BYTES = 64
 
@@ -72,8 +69,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
       up: (number, lane) => this.#laneUp(number, lane),
       message: (number, message, loan) => {
         this.#core.receive(number, message, performance.now(), loan)
-        this.#flush()
       },
+      heard: () => this.#flush(),
       drained: number => {
         this.#core.laneBlocked(number, false)
         this.#flush()
@@ -203,7 +200,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     if (complete) this.#core.farewell(performance.now())
     else if (!this.#peerKnows) this.#core.abort(ABORTED, '')
     this.#drainOutputs()
-    this.#lanes.close(complete ? FAREWELL_MS : ABORT_MS, () => done(error))
+    this.#lanes.close(complete, () => done(error))
   }
 
   #laneUp(number: number, lane: MessagePipe): void {
