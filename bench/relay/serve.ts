@@ -1,5 +1,5 @@
 // The two relays in JavaScript: `serve bridge|pipe PORT:TARGET...`, on 127.0.0.1. On SIGUSR2 it
-// collects garbage and prints what it has read, and how much of that was copied on the way, in bytes.
+// collects garbage and prints what it has read, and how much of that was copied, in bytes.
 
 import net, { type Socket } from 'node:net'
 import { bridge, connect, listen, readStats } from 'striper'

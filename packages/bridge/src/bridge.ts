@@ -88,32 +88,38 @@ type Limits = BridgeOptions & { idleTimeoutMs: number; halfOpenTimeoutMs: number
 
 class Conversation implements Bridge {
   readonly done: Promise<BridgeResult>
-  readonly #label: string
-  readonly #pipes: readonly Duplex[]
-  readonly #open: Set<Duplex> // those that have not closed
+  readonly #left: Side
+  readonly #right: Side
   readonly #leftLeg: Leg
   readonly #rightLeg: Leg
   readonly #limits: Limits
-  readonly #watch: Watch
-  readonly #unlisten: (() => void)[] = []
+  readonly #watch: Watch | undefined // where there is a limit
+  readonly #signalled: (() => void) | undefined // where there is a signal
   #resolve!: (result: BridgeResult) => void
   #reject!: (failure: PipeError) => void
   #failure: PipeError | undefined // the first
 
   constructor(left: Duplex, right: Duplex, limits: Limits) {
-    this.#label = `bridge(${namesOf(left, right)})`
-    this.#pipes = [left, right]
-    this.#open = new Set(this.#pipes)
+    this.#left = new Side(left)
+    this.#right = new Side(right)
     this.#leftLeg = new Leg(left, right, this.#legEnded)
     this.#rightLeg = new Leg(right, left, this.#legEnded)
     this.#limits = limits
-    this.#watch = new Watch(() => this.#leftLeg.progress + this.#rightLeg.progress, this.#silent)
+    if (limits.idleTimeoutMs > 0 || limits.halfOpenTimeoutMs > 0) {
+      const progress = () => this.#leftLeg.progress + this.#rightLeg.progress
+      this.#watch = new Watch(progress, () => this.#silent())
+    }
+    if (limits.signal) this.#signalled = () => this.#abortedBy(limits.signal?.reason)
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
     this.done.catch(ignore)
     this.#start()
+  }
+
+  get #label(): string {
+    return `bridge(${namesOf(this.#left.pipe, this.#right.pipe)})`
   }
 
   get left(): LegStats {
@@ -131,46 +137,48 @@ class Conversation implements Bridge {
 
   #start(): void {
     // Listen to both before either is used: one may take the other down.
-    for (const pipe of this.#pipes) this.#listen(pipe)
-    for (const pipe of this.#pipes) this.#examine(pipe)
+    for (const side of [this.#left, this.#right]) this.#listen(side)
+    for (const side of [this.#left, this.#right]) this.#examine(side)
     const { signal } = this.#limits
-    if (signal?.aborted) this.#signalled()
+    if (signal?.aborted) this.#abortedBy(signal.reason)
     if (this.#failure) return
-    signal?.addEventListener('abort', this.#signalled)
-    log('%s open', this.#label)
+    if (this.#signalled) signal?.addEventListener('abort', this.#signalled)
+    if (log.enabled) log('%s open', this.#label)
     this.#startWatch()
     this.#leftLeg.start()
     this.#rightLeg.start()
   }
 
-  #listen(pipe: Duplex): void {
-    const failed = (error: Error) => this.#fail(PipeError.from(error, labelOf(pipe)))
-    const closed = () => this.#closed(pipe)
-    const closeIfDone = () => {
-      if (isDone(pipe)) pipe.destroy() // not every Duplex does so by itself
-    }
+  #listen(side: Side): void {
+    const { pipe } = side
     pipe.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
-    pipe.on('error', failed).on('close', closed).on('end', closeIfDone).on('finish', closeIfDone)
-    this.#unlisten.push(() => {
-      pipe.on('error', ignore).off('error', failed) // never without a listener
-      pipe.off('close', closed).off('end', closeIfDone).off('finish', closeIfDone)
-    })
+    side.failed = error => this.#fail(PipeError.from(error, labelOf(pipe)))
+    side.closed = () => this.#closed(side)
+    pipe.on('error', side.failed).on('close', side.closed)
+    if (isPipe(pipe)) return // and closes by itself when it is done
+    side.closeIfDone = () => {
+      if (isDone(pipe)) pipe.destroy()
+    }
+    pipe.on('end', side.closeIfDone).on('finish', side.closeIfDone)
   }
 
   /** Sees in what state a pipe comes: an event that has been will not come again. */
-  #examine(pipe: Duplex): void {
+  #examine(side: Side): void {
+    const { pipe } = side
     if (pipe.errored) this.#fail(PipeError.from(pipe.errored, labelOf(pipe)))
     else if (pipe.writableEnded) this.#failClosed(pipe)
-    if (pipe.closed) this.#closed(pipe)
+    if (pipe.closed) this.#closed(side)
   }
 
   readonly #legEnded = (): void => {
-    log('%s one direction ended, left %o, right %o', this.#label, this.left, this.right)
+    if (log.enabled) {
+      log('%s one direction ended, left %o, right %o', this.#label, this.left, this.right)
+    }
     this.#startWatch()
   }
 
   #startWatch(): void {
-    if (this.#limitMs > 0) this.#watch.start(this.#limitMs)
+    if (this.#limitMs > 0) this.#watch?.start(this.#limitMs)
   }
 
   get #halfOpen(): boolean {
@@ -184,13 +192,12 @@ class Conversation implements Bridge {
     return idle > 0 && halfOpen > 0 ? Math.min(idle, halfOpen) : Math.max(idle, halfOpen)
   }
 
-  readonly #silent = (): void => {
+  #silent(): void {
     const state = this.#halfOpen ? 'half-open and idle' : 'idle'
     this.#fail(this.#error('ERR_PIPE_TIMEOUT', `${state} for ${this.#limitMs} ms`))
   }
 
-  readonly #signalled = (): void => {
-    const reason: unknown = this.#limits.signal?.reason
+  #abortedBy(reason: unknown): void {
     this.#fail(this.#error('ERR_PIPE_ABORTED', 'aborted by its signal', reason))
   }
 
@@ -202,29 +209,54 @@ class Conversation implements Bridge {
   #fail(failure: PipeError): void {
     if (this.#failure) return
     this.#failure = failure
-    this.#watch.stop()
-    for (const pipe of this.#pipes) abort(pipe, failure)
+    this.#watch?.stop()
+    for (const { pipe } of [this.#left, this.#right]) abort(pipe, failure)
   }
 
-  #closed(pipe: Duplex): void {
-    if (!isDone(pipe)) this.#failClosed(pipe)
-    if (this.#open.delete(pipe) && this.#open.size === 0) this.#settle()
+  #closed(side: Side): void {
+    if (!isDone(side.pipe)) this.#failClosed(side.pipe)
+    if (side.gone) return
+    side.gone = true
+    if (this.#left.gone && this.#right.gone) this.#settle()
   }
 
   #settle(): void {
-    this.#watch.stop()
-    this.#limits.signal?.removeEventListener('abort', this.#signalled)
+    this.#watch?.stop()
+    if (this.#signalled) this.#limits.signal?.removeEventListener('abort', this.#signalled)
     this.#leftLeg.stop()
     this.#rightLeg.stop()
-    for (const unlisten of this.#unlisten) unlisten()
+    for (const side of [this.#left, this.#right]) side.unlisten()
     const { left, right } = this
-    log('%s %s, left %o, right %o', this.#label, this.#failure?.message ?? 'done', left, right)
+    if (log.enabled) {
+      log('%s %s, left %o, right %o', this.#label, this.#failure?.message ?? 'done', left, right)
+    }
     if (this.#failure) this.#reject(this.#failure)
     else this.#resolve({ left, right })
   }
 
   #error(code: PipeErrorCode, sentence: string, cause?: unknown): PipeError {
     return new PipeError(code, sentence, { label: this.#label, cause })
+  }
+}
+
+/** One of the two pipes, and what listens to it. */
+class Side {
+  readonly pipe: Duplex
+  failed: (error: Error) => void = ignore
+  closed: () => void = ignore
+  closeIfDone: (() => void) | undefined
+  /** Whether it has closed. */
+  gone = false
+
+  constructor(pipe: Duplex) {
+    this.pipe = pipe
+  }
+
+  unlisten(): void {
+    const { pipe, failed, closed, closeIfDone } = this
+    pipe.on('error', ignore).off('error', failed) // never without a listener
+    pipe.off('close', closed)
+    if (closeIfDone) pipe.off('end', closeIfDone).off('finish', closeIfDone)
   }
 }
 

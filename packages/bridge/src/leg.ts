@@ -4,9 +4,9 @@
 //   source ── 'end' ───▶ sink.end()
 //
 // Where the source lends its memory and the sink gives it back, chunks go from one to the other as
-// loans, past 'data'. It keeps nothing of what passes: a chunk is either still in its source or already in its sink. So
-// there is nothing to flush and nothing to lose, and what one leg waits for is no matter to the
-// other.
+// loans, past 'data'. A leg keeps nothing of what passes: a chunk is either still in its source or
+// already in its sink. So there is nothing to flush and nothing to lose, and what one leg waits for
+// is no matter to the other.
 
 import { isLender, isLoanTaker, type Lender } from '@striper/core'
 import type { Duplex } from 'node:stream'
@@ -25,12 +25,16 @@ export interface LegStats {
 }
 
 export class Leg {
-  readonly stats
   readonly #source: Duplex
   readonly #sink: Duplex
   readonly #onEnd: () => void
   readonly #unitsAreMessages: boolean
-  readonly #wait = { since: -1, totalMs: 0 } // -1: the source is not waiting
+  #stats: LegStats | undefined // not before anybody asks: most conversations nobody looks at
+  #bytes = 0
+  #messages = 0
+  #congestions = 0
+  #waitingSince = -1 // -1: the source is not waiting
+  #waitedMs = 0
   #ended = false
 
   /** `onEnd` is called once, when the source has ended and the sink has been told. */
@@ -39,15 +43,21 @@ export class Leg {
     this.#sink = sink
     this.#onEnd = onEnd
     this.#unitsAreMessages = source.readableObjectMode
-    const wait = this.#wait
-    this.stats = {
-      bytes: 0,
-      messages: 0,
-      congestions: 0,
-      get congestedMs() {
-        return wait.totalMs + (wait.since < 0 ? 0 : performance.now() - wait.since)
-      },
-    }
+  }
+
+  get stats(): LegStats {
+    this.#stats ??= Object.defineProperties({} as LegStats, {
+      bytes: { enumerable: true, get: () => this.#bytes },
+      messages: { enumerable: true, get: () => this.#messages },
+      congestions: { enumerable: true, get: () => this.#congestions },
+      congestedMs: { enumerable: true, get: () => this.#congestedMs },
+    })
+    return this.#stats
+  }
+
+  get #congestedMs(): number {
+    const waiting = this.#waitingSince < 0 ? 0 : performance.now() - this.#waitingSince
+    return this.#waitedMs + waiting
   }
 
   get ended(): boolean {
@@ -57,7 +67,7 @@ export class Leg {
   /** Rises whenever the source gives something and whenever the sink lets go of something: a full
    *  sink that drains slowly is at work, though nothing can be read meanwhile. */
   get progress(): number {
-    const given = this.#unitsAreMessages ? this.stats.messages : this.stats.bytes
+    const given = this.#unitsAreMessages ? this.#messages : this.#bytes
     return 2 * given - this.#sink.writableLength
   }
 
@@ -88,12 +98,12 @@ export class Leg {
   readonly #data = (chunk: Buffer): void => this.#count(chunk, this.#sink.write(chunk))
 
   #count(chunk: Buffer, more: boolean): void {
-    this.stats.bytes += chunk.length
-    if (this.#unitsAreMessages) this.stats.messages++
+    this.#bytes += chunk.length
+    if (this.#unitsAreMessages) this.#messages++
     if (more) return
     this.#source.pause()
-    this.stats.congestions++
-    this.#wait.since = performance.now()
+    this.#congestions++
+    this.#waitingSince = performance.now()
   }
 
   readonly #drain = (): void => {
@@ -107,10 +117,9 @@ export class Leg {
   }
 
   #stopWaiting(): boolean {
-    const wait = this.#wait
-    if (wait.since < 0) return false
-    wait.totalMs += performance.now() - wait.since
-    wait.since = -1
+    if (this.#waitingSince < 0) return false
+    this.#waitedMs = this.#congestedMs
+    this.#waitingSince = -1
     return true
   }
 }

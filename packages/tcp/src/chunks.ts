@@ -3,6 +3,7 @@
 
 import type { Loan } from '@striper/core'
 
+/** Chunks of one size. What is taken and never given back is simply no longer of the stock. */
 export class ChunkStock {
   readonly chunkBytes: number
   /** How many wait at most; what is given back beyond that is garbage. */

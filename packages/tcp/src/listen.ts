@@ -48,7 +48,7 @@ export class TcpServer {
       const pipe = fromSocket(socket)
       pipe.on('error', error => log('%s', error.message)) // whoever stacks on it listens as well
       this.#pipes.add(pipe)
-      pipe.once('close', () => this.#pipes.delete(pipe))
+      pipe.on('close', () => this.#pipes.delete(pipe))
       onConnection(pipe)
     })
     server.on('drop', () => log('%s: too many connections, one dropped', this.address))

@@ -1,9 +1,9 @@
 // The seam to what Node keeps to itself: a socket that reads into memory of ours.
 //
 // A socket of Node reads into 64 KiB that it sets aside anew each time. The option `onread` of
-// `net.connect` makes it read into a given buffer; sockets that were accepted, or are there already,
-// have no such option, but all that stands behind it. What is missing here or elsewhere (Windows,
-// where the system may hold on to a buffer; TLS) is found out, and the socket reads as ever.
+// `net.connect` makes it read into a given buffer. One that was accepted has no such option, but
+// has all that stands behind it. Where something is missing, or is another thing (Windows, where
+// the system may hold on to a buffer; TLS), that is found out, and the socket reads as ever.
 
 import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'

@@ -14,8 +14,8 @@ import type { Socket } from 'node:net'
 import { ChunkStock } from './chunks.ts'
 import { readInto, readMore } from './onread.ts'
 
-/** No common size of a block: one that filled it exactly would be followed by a read for nothing. */
-const LANDING_BYTES = 6 * 1024
+/** No common size of a block: behind one that fills it exactly there is nothing to read. */
+export const LANDING_BYTES = 6 * 1024
 const CHUNK_BYTES = 256 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
@@ -60,10 +60,23 @@ export function readFor(socket: Socket, owner: Owner): boolean {
     if (owner.lends) {
       if (small) owner.lend(Buffer.from(landing.subarray(0, bytes)), undefined)
       else lendAll(socket, owner)
-      return true
+      if (!small) takeTurns(socket)
+      return small
     }
     return socket.push(small ? Buffer.from(landing.subarray(0, bytes)) : readAll(socket))
   })
+}
+
+const resting: Socket[] = []
+
+/** Lets a socket that has just had a large chunk go on when all others have had their turn: the
+ *  system would be asked at once whether there is more, which would be little, up to 32 times. */
+function takeTurns(socket: Socket): void {
+  if (resting.push(socket) === 1) setImmediate(goOn)
+}
+
+function goOn(): void {
+  for (const socket of resting.splice(0)) if (!socket.isPaused()) socket.resume()
 }
 
 function lendAll(socket: Socket, owner: Owner): void {

@@ -65,7 +65,11 @@ export function connect(options: ConnectOptions): TcpPipe {
       const sentence = `no answer from ${where} in ${connectTimeoutMs} ms`
       pipe.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: pipe.label }))
     }, connectTimeoutMs)
-    socket.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+    const over = () => {
+      clearTimeout(timer)
+      socket.off('connect', over).off('close', over)
+    }
+    socket.on('connect', over).on('close', over)
   }
   return pipe
 }
@@ -109,7 +113,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
     this.#target = target
     if (socket.connecting) socket.once('connect', () => this.#connected(socket))
     else this.#connected(socket)
-    this.once('close', () => log('%s closed, %o', this.label, this.stats))
+    if (log.enabled) this.on('close', () => log('%s closed, %o', this.label, this.stats))
   }
 
   /** Its two ends; kept after it has closed. */
@@ -127,6 +131,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
     const { lower } = this
     return (
       this.#borrower !== undefined &&
+      !this.destroyed &&
       this.readableFlowing === true &&
       this.readableLength === 0 &&
       this.listenerCount('data') === 1 && // the borrower's
@@ -207,7 +212,6 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
   }
 
   #connected(socket: Socket): void {
-    if (this.#borrower) readFor(socket, this)
     const { localAddress, localPort, remoteAddress, remotePort } = socket
     const end = (host?: string, port?: number) =>
       host === undefined || port === undefined ? undefined : formatAddress({ host, port })
@@ -215,6 +219,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
       local: end(localAddress, localPort),
       remote: end(remoteAddress, remotePort) ?? this.#target,
     }
+    if (this.#borrower) readFor(socket, this)
     log('%s open, %o', this.label, this.#address)
   }
 }
