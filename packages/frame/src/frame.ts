@@ -7,8 +7,10 @@
 // A message that lies in one chunk from below is a view of it; only one that straddles chunks is
 // copied.
 
-import { ByteQueue, labelOf, PipeError, pieces, sizeOf, WrapPipe } from '@striper/core'
-import type { ByteDuplex, Codec, Layer, Message, MessagePipe } from '@striper/core'
+import { ByteQueue, isLender, labelOf, Lending, PipeError, pieces } from '@striper/core'
+import { SharedLoan, sizeOf, WrapPipe } from '@striper/core'
+import type { Borrower, ByteDuplex, Codec, Layer, Lender, Loan } from '@striper/core'
+import type { Message, MessagePipe } from '@striper/core'
 
 const HEADER_BYTES = 4
 /** Pieces at the beginning of a message that have no more bytes than this, all together, are headers
@@ -38,13 +40,58 @@ export function frame(options: FrameOptions = {}): Layer<ByteDuplex, MessagePipe
   return below => new FramePipe(below, maxMessageBytes)
 }
 
-class FramePipe extends WrapPipe<'messages'> {
+class FramePipe extends WrapPipe<'messages'> implements Lender {
   readonly maxMessageBytes: number
+  readonly #codec: FrameCodec
+  readonly #lending = new Lending(this)
+  #lent: { memory: ArrayBufferLike; shared: SharedLoan } | undefined // the chunk that is being read
+  #begun: SharedLoan[] = [] // chunks in which the message lies that is not complete
 
   constructor(below: ByteDuplex, maxMessageBytes: number) {
     const label = `frame(${labelOf(below)})`
-    super(below, { kind: 'messages', label, codec: new FrameCodec(maxMessageBytes) })
+    const codec = new FrameCodec(maxMessageBytes)
+    super(below, { kind: 'messages', label, codec })
     this.maxMessageBytes = maxMessageBytes
+    this.#codec = codec
+  }
+
+  /** Lends the messages that lie in chunks which it has borrowed itself. */
+  lendTo(borrower: Borrower | undefined): void {
+    this.#lending.borrower = borrower
+    if (isLender(this.lower)) this.lower.lendTo(borrower && this.#borrow)
+  }
+
+  readonly #borrow = (chunk: Buffer, loan: Loan | undefined): void => {
+    if (loan === undefined) return this.receive(chunk)
+    const shared = new SharedLoan(loan)
+    this.#lent = { memory: chunk.buffer, shared }
+    this.receive(chunk)
+    this.#lent = undefined
+    if (this.#codec.waiting > 0 && !this.destroyed) this.#begun.push(shared)
+    else shared.done()
+  }
+
+  protected override receive(chunk: Buffer): void {
+    super.receive(chunk)
+    if (this.#begun.length > 0 && this.#codec.waiting <= chunk.length) this.#letGo()
+  }
+
+  protected override deliver(message: Buffer): boolean {
+    const lent = this.#lent
+    // What lay in two chunks has memory of its own.
+    const loan = lent && message.buffer === lent.memory ? lent.shared.share() : undefined
+    return this.#lending.lend(message, loan) || super.deliver(message)
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#letGo()
+    super._destroy(error, done)
+  }
+
+  #letGo(): void {
+    const begun = this.#begun
+    this.#begun = []
+    for (const shared of begun) shared.done()
   }
 
   get preferredMessageBytes(): number {
@@ -60,6 +107,11 @@ export class FrameCodec implements Codec {
 
   constructor(maxMessageBytes: number) {
     this.#max = maxMessageBytes
+  }
+
+  /** Bytes of a message that is not complete, its header not counted. */
+  get waiting(): number {
+    return this.#queue.length
   }
 
   encode(message: Message): readonly Buffer[] {

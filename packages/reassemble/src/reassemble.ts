@@ -8,8 +8,8 @@
 // wants yet. Credit bounds what waits here instead. It knows parcels, and so a message pipe as
 // well; of lanes it knows nothing.
 
-import { afterReady, type Done, labelOf, logger, PipeBase, PipeError } from '@striper/core'
-import type { Layer, ParcelPipe } from '@striper/core'
+import { afterReady, isLender, labelOf, Lending, logger, PipeBase, PipeError } from '@striper/core'
+import type { Borrower, Done, Layer, Lender, Loan, ParcelPipe } from '@striper/core'
 import { Incoming } from './pure/incoming.ts'
 import { Outgoing } from './pure/outgoing.ts'
 import {
@@ -62,10 +62,12 @@ export interface ReassembleStats {
 }
 
 /** The pipe that `reassemble` makes. */
-export class ReassemblePipe extends PipeBase<'bytes'> {
+export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
   readonly #lower: ParcelPipe
   readonly #outgoing = new Outgoing()
   readonly #incoming: Incoming
+  readonly #lending = new Lending(this)
+  readonly #loans = new Map<number, Loan>() // of parcels that wait, by offset
   #held: Done | undefined // the callback of a write whose bytes are not all sent
   #finishing: Done | undefined // the callback of end(), while END is not sent
   #endSent = false
@@ -87,6 +89,19 @@ export class ReassemblePipe extends PipeBase<'bytes'> {
   get reassembleStats(): ReassembleStats {
     const { held: heldBytes, peakHeld: peakHeldBytes, window: windowBytes } = this.#incoming
     return { heldBytes, peakHeldBytes, windowBytes }
+  }
+
+  /** Lends bytes that came in parcels which are lent. Nothing is then read ahead. */
+  lendTo(borrower: Borrower | undefined): void {
+    this.#lending.borrower = borrower
+    if (!isLender(this.#lower)) return
+    this.#lower.lendTo(borrower && ((message, loan) => this.#receive(message, loan)))
+  }
+
+  override resume(): this {
+    super.resume()
+    if (this.#lending.borrower) this.#release()
+    return this
   }
 
   protected override open(done: Done): void {
@@ -128,6 +143,8 @@ export class ReassemblePipe extends PipeBase<'bytes'> {
     const aborted = error ?? new PipeError('ERR_PIPE_ABORTED', 'destroyed', { label: this.label })
     this.#held?.(aborted)
     this.#held = undefined
+    for (const loan of this.#loans.values()) loan.release() // nobody has seen the bytes
+    this.#loans.clear()
     const lower = this.#lower
     if (lower.closed) return done(error)
     lower.once('close', () => done(error))
@@ -164,14 +181,18 @@ export class ReassemblePipe extends PipeBase<'bytes'> {
     this.#endLower()
   }
 
-  #receive(message: Buffer): void {
-    if (this.destroyed) return
+  #receive(message: Buffer, loan?: Loan): void {
+    if (this.destroyed) return loan?.release()
     try {
       const parcel = decode(message)
-      if (parcel.type === DATA) this.#incoming.data(parcel.offset, parcel.bytes)
-      else if (parcel.type === END) this.#incoming.end(parcel.offset)
+      if (parcel.type === DATA) {
+        const held = this.#incoming.data(parcel.offset, parcel.bytes)
+        if (loan && held) this.#loans.set(parcel.offset, loan)
+        else loan?.release()
+      } else loan?.release()
+      if (parcel.type === END) this.#incoming.end(parcel.offset)
       else if (parcel.type === CREDIT) this.#outgoing.credit(parcel.offset)
-      else if (this.#wanted) this.#incoming.blocked(parcel.offset)
+      else if (parcel.type === BLOCKED && this.#wants) this.#incoming.blocked(parcel.offset)
       if (parcel.type === CREDIT) this.#pump()
       else this.#release()
     } catch (error) {
@@ -179,16 +200,24 @@ export class ReassemblePipe extends PipeBase<'bytes'> {
     }
   }
 
+  /** Whether the reader waits. What is read ahead of a borrower that has paused is not lent. */
+  get #wants(): boolean {
+    return this.#wanted && (this.#lending.borrower === undefined || !this.isPaused())
+  }
+
   /** Gives the reader what is in order, as far as it wants it. */
   #release(): void {
     const incoming = this.#incoming
-    while (this.#wanted && !this.destroyed) {
+    while (this.#wants && !this.destroyed) {
+      const { offset } = incoming
       const bytes = incoming.next()
       if (bytes === undefined) {
         incoming.wanting()
         break
       }
-      this.#wanted = this.deliver(bytes)
+      const loan = this.#loans.get(offset)
+      if (loan) this.#loans.delete(offset)
+      this.#wanted = this.#lending.lend(bytes, loan) || this.deliver(bytes)
     }
     if (incoming.ended && !this.#endGiven) {
       this.#endGiven = true

@@ -1,43 +1,63 @@
 // Inbox: what has come for the reader of a stripe and waits until it is wanted.
 
-import { compact } from '@striper/core'
+import { compact, type Loan } from '@striper/core'
 import { Fifo } from './pure/fifo.ts'
 
+/** Who gets what has come. */
+export interface Reader {
+  /** Takes a parcel, its memory maybe on loan, and says whether more is wanted. */
+  give(parcel: Buffer, loan: Loan | undefined): boolean
+  /** So many bytes have been given. */
+  taken(bytes: number): void
+  /** Everything has been given. */
+  end(): void
+}
+
 export class Inbox {
-  readonly #parcels = new Fifo<Buffer>()
+  readonly #reader: Reader
+  readonly #parcels = new Fifo<{ parcel: Buffer; loan: Loan | undefined }>()
   #wanted = false
   #ended = false // behind the last parcel
+
+  constructor(reader: Reader) {
+    this.#reader = reader
+  }
 
   /** The reader wants more. */
   want(): void {
     this.#wanted = true
+    this.#give()
   }
 
-  push(parcel: Buffer): void {
-    this.#parcels.push(this.#wanted ? parcel : compact(parcel))
+  push(parcel: Buffer, loan: Loan | undefined): void {
+    const kept = this.#wanted ? parcel : compact(parcel)
+    if (kept !== parcel) loan?.release()
+    this.#parcels.push({ parcel: kept, loan: kept === parcel ? loan : undefined })
+    this.#give()
   }
 
   /** Nothing comes after this. */
   end(): void {
     this.#ended = true
+    this.#give()
   }
 
-  /** Gives the reader what it wants: to `deliver`, which says whether it wants more. The bytes that
-   *  it took. */
-  release(deliver: (parcel: Buffer) => boolean): number {
+  /** Nobody wants what is left. */
+  clear(): void {
+    this.#wanted = false
+    while (this.#parcels.length > 0) this.#parcels.shift()!.loan?.release()
+  }
+
+  #give(): void {
     let taken = 0
     while (this.#wanted && this.#parcels.length > 0) {
-      const parcel = this.#parcels.shift()!
+      const { parcel, loan } = this.#parcels.shift()!
       taken += parcel.length
-      this.#wanted = deliver(parcel)
+      this.#wanted = this.#reader.give(parcel, loan)
     }
-    return taken
-  }
-
-  /** Whether the reader has everything, up to the end; true once. */
-  takeEnd(): boolean {
-    if (!this.#ended || this.#parcels.length > 0) return false
+    if (taken > 0) this.#reader.taken(taken)
+    if (!this.#ended || this.#parcels.length > 0) return
     this.#ended = false
-    return true
+    this.#reader.end()
   }
 }

@@ -5,7 +5,7 @@
 //
 // It knows pipes, the first messages and PREFER, and nothing of parcels. A lane is never paused.
 
-import { logger, type MessagePipe, PipeError } from '@striper/core'
+import { isLender, type Loan, logger, type MessagePipe, PipeError } from '@striper/core'
 import { checkedProperties, type LaneProperties } from './options.ts'
 import {
   decodePrefer,
@@ -29,14 +29,21 @@ const log = logger('stripe')
 /** Every lane must take messages of this size, in bytes. */
 export const LANE_MESSAGE_BYTES = 65 * 1024
 
+/** How long lanes may take to carry the last words, when all is done, and when not. In ms. */
+const FAREWELL_MS = 5000
+const ABORT_MS = 1000
+
 /** A timer that is so late was not late by itself: this process was stopped, in ms. */
 const LEAP_MS = 1000
 
 /** Who is told what becomes of lanes. */
 export interface LaneEvents {
   up(number: number, lane: MessagePipe): void
-  /** A message came on a lane that is up. At each end the first is the far end's HELLO. */
-  message(number: number, message: Buffer): void
+  /** A message came on a lane that is up; at each end the first is the far end's HELLO. Its memory
+   *  may be on loan. */
+  message(number: number, message: Buffer, loan?: Loan): void
+  /** All has been told that came in this turn: one read may bring many messages. */
+  heard(): void
   drained(number: number): void
   /** What is said of a lane that is up has changed. */
   changed(number: number, lane: MessagePipe): void
@@ -67,6 +74,7 @@ export class LanePipes {
   #welcomed = false // whether the far end has the session
   #closed: (() => void) | undefined // to be called when the last has closed
   #closing = false
+  #telling = false // what has come in this turn
 
   constructor(init: LanesInit, events: LaneEvents) {
     this.#init = init
@@ -128,8 +136,9 @@ export class LanePipes {
     lane?.destroy()
   }
 
-  /** Ends every lane, so that the last words arrive; aborts those that take longer than that. */
-  close(patienceMs: number, done: () => void): void {
+  /** Ends every lane, so that the last words arrive; aborts those that take too long. */
+  close(complete: boolean, done: () => void): void {
+    const patienceMs = complete ? FAREWELL_MS : ABORT_MS
     this.#closing = true
     const open = this.all
     if (open.length === 0) return done()
@@ -200,17 +209,33 @@ export class LanePipes {
     }
     lane.write(encodeHello({ ...hello, mayOpen: false, limit: this.#init.limit }))
     this.#up(lane, hello.lane)
-    this.#events.message(hello.lane, encodeHello(hello))
+    this.#tellMessage(hello.lane, encodeHello(hello))
+  }
+
+  #tellMessage(number: number, message: Buffer, loan?: Loan): void {
+    this.#events.message(number, message, loan)
+    if (this.#telling) return
+    this.#telling = true
+    queueMicrotask(() => {
+      this.#telling = false
+      this.#events.heard()
+    })
   }
 
   #up(lane: MessagePipe, number: number): void {
     this.#numbers.set(lane, number)
     this.#pipes.set(number, lane)
-    lane.on('data', (message: Buffer) => {
+    const hear = (message: Buffer, loan?: Loan) => {
       if (message[0] === HELLO) this.#welcomed = true
-      if (message[0] === PREFER && !this.#init.dials) this.#prefer(number, lane, message)
-      else this.#events.message(number, message)
-    })
+      if (message[0] === PREFER && !this.#init.dials) {
+        this.#prefer(number, lane, message)
+        loan?.release()
+      } else {
+        this.#tellMessage(number, message, loan)
+      }
+    }
+    lane.on('data', (message: Buffer) => hear(message))
+    if (isLender(lane)) lane.lendTo(hear)
     lane.on('drain', () => {
       if (this.#untold.delete(lane)) this.#tell(lane)
       this.#events.drained(number)

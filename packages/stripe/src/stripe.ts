@@ -7,8 +7,8 @@
 // This is the shell: a Duplex and a timer around the core, which has the protocol. lanes.ts has the
 // lanes' pipes; they are message pipes, and nothing more is known of them here.
 
-import { type Done, type Message, type MessagePipe, type MessageSizes } from '@striper/core'
-import { logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
+import { Lending, logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
+import type { Borrower, Done, Lender, Message, MessagePipe, MessageSizes } from '@striper/core'
 import { Alarm } from './alarm.ts'
 import { Inbox } from './inbox.ts'
 import { LANE_MESSAGE_BYTES, LanePipes, type Opening } from './lanes.ts'
@@ -20,9 +20,6 @@ import { ABORTED, PARCEL_HEADER_BYTES } from './pure/wire.ts'
 
 const log = logger('stripe')
 
-/** How long lanes may take to carry the last words, when all is done, and when not. In ms. */
-const FAREWELL_MS = 5000
-const ABORT_MS = 1000
 /** Beside the bytes of a parcel, the headers of what stands on the stripe should fit. */
 const HEADERS_BYTES = 64
 
@@ -38,13 +35,20 @@ export function stripe(options: StripeOptions = {}): StripePipe {
 }
 
 /** A stripe. Made by `stripe`. */
-export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
+export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Lender {
   readonly maxMessageBytes = LANE_MESSAGE_BYTES - PARCEL_HEADER_BYTES
   /** The session's id. */
   readonly session: Buffer
   readonly #core: StripeCore
   readonly #lanes: LanePipes
-  readonly #inbox = new Inbox()
+  readonly #lending = new Lending(this)
+  readonly #inbox = new Inbox({
+    give: (parcel, loan) => {
+      return (this.#lending.lend(parcel, loan) || this.deliver(parcel)) && !this.destroyed
+    },
+    taken: bytes => this.#core.taken(bytes, performance.now()),
+    end: () => this.push(null),
+  })
   #opened: Done | undefined
   #held: Done | undefined
   #finishing: Done | undefined
@@ -63,10 +67,10 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     const init = { label: this.label, session, dials: role === 'dial', limit: this.#core.limit }
     this.#lanes = new LanePipes(init, {
       up: (number, lane) => this.#laneUp(number, lane),
-      message: (number, message) => {
-        this.#core.receive(number, message, performance.now())
-        this.#flush()
+      message: (number, message, loan) => {
+        this.#core.receive(number, message, performance.now(), loan)
       },
+      heard: () => this.#flush(),
       drained: number => {
         this.#core.laneBlocked(number, false)
         this.#flush()
@@ -149,6 +153,11 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     return true
   }
 
+  /** Lends parcels that came on lanes which lend. */
+  lendTo(borrower: Borrower | undefined): void {
+    this.#lending.borrower = borrower
+  }
+
   protected override open(done: Done): void {
     // Destroyed already, it gets no lane any more: cancel() came too early to hurry this.
     if (this.#core.lanes.size > 0 || this.destroyed) return done()
@@ -179,19 +188,19 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
 
   override _read(): void {
     this.#inbox.want()
-    this.#release()
     this.#flush()
   }
 
   override _destroy(error: Error | null, done: Done): void {
     this.#alarm.set(undefined)
+    this.#inbox.clear()
     const { complete, label } = this
     this.#held?.(error ?? new PipeError('ERR_PIPE_ABORTED', 'destroyed', { label }))
     this.#held = undefined
     if (complete) this.#core.farewell(performance.now())
     else if (!this.#peerKnows) this.#core.abort(ABORTED, '')
     this.#drainOutputs()
-    this.#lanes.close(complete ? FAREWELL_MS : ABORT_MS, () => done(error))
+    this.#lanes.close(complete, () => done(error))
   }
 
   #laneUp(number: number, lane: MessagePipe): void {
@@ -264,13 +273,9 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
         return
       }
       case 'deliver':
-        this.#inbox.push(output.parcel)
-        this.#release()
-        return
+        return this.#inbox.push(output.parcel, output.loan)
       case 'ended':
-        this.#inbox.end()
-        this.#release()
-        return
+        return this.#inbox.end()
       case 'end':
         this.#lanes.get(output.lane)?.end()
         return
@@ -288,12 +293,5 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes {
     log('%s: lane %d dropped, %s', this.label, number, reason)
     this.#lanes.drop(number)
     if (lane) this.#laneDown(number, lane)
-  }
-
-  /** Gives the reader what it wants of what has arrived. */
-  #release(): void {
-    const taken = this.#inbox.release(parcel => this.deliver(parcel) && !this.destroyed)
-    if (taken > 0) this.#core.taken(taken, performance.now())
-    if (this.#inbox.takeEnd()) this.push(null)
   }
 }

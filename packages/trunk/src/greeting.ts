@@ -6,8 +6,8 @@
 //   └───────────────┴────────────┴────────────────────┘
 //   0               7            8                   24
 
-import { type ByteDuplex, type Done, type Layer, labelOf, PipeError, WrapPipe } from '@striper/core'
-import { ByteQueue } from '@striper/core'
+import { ByteQueue, isLender, labelOf, Lending, PipeError, WrapPipe } from '@striper/core'
+import type { Borrower, ByteDuplex, Done, Layer, Lender, Loan } from '@striper/core'
 import { SESSION_ID_BYTES } from '@striper/stripe'
 
 const MAGIC = Buffer.from('STRIPER\x01', 'latin1')
@@ -22,12 +22,34 @@ export function greet(session: Buffer): Layer {
   return below => new GreetingPipe(below, session)
 }
 
-class GreetingPipe extends WrapPipe<'bytes'> {
+/** What it reads it passes on as it is, loans as well, from some time on. */
+abstract class PassingPipe extends WrapPipe<'bytes'> implements Lender {
+  readonly #lending = new Lending(this)
+
+  /** Whether all that comes now is passed on. */
+  protected abstract get passes(): boolean
+
+  lendTo(borrower: Borrower | undefined): void {
+    this.#lending.borrower = borrower
+    if (isLender(this.lower)) this.lower.lendTo(borrower && this.#pass)
+  }
+
+  readonly #pass = (chunk: Buffer, loan: Loan | undefined): void => {
+    if (!this.passes) loan?.keep()
+    if (!this.passes || !this.#lending.lend(chunk, loan)) this.receive(chunk)
+  }
+}
+
+class GreetingPipe extends PassingPipe {
   readonly #session: Buffer
 
   constructor(below: ByteDuplex, session: Buffer) {
     super(below, { kind: 'bytes', label: `greet(${labelOf(below)})` })
     this.#session = session
+  }
+
+  protected override get passes(): boolean {
+    return true
   }
 
   protected override open(done: Done): void {
@@ -41,7 +63,7 @@ class GreetingPipe extends WrapPipe<'bytes'> {
 /** The listening end: a pipe that opens when the greeting has been read, and carries what comes
  *  after it. Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is
  *  wrong. Until it is admitted, it reads no more than STRANGER_BYTES. */
-export class GreetedPipe extends WrapPipe<'bytes'> {
+export class GreetedPipe extends PassingPipe {
   readonly #queue = new ByteQueue()
   #opened: Done | undefined
   #session: Buffer | undefined
@@ -55,6 +77,10 @@ export class GreetedPipe extends WrapPipe<'bytes'> {
   get session(): Buffer {
     if (this.#session === undefined) throw new TypeError(`${this.label} has not been greeted yet`)
     return this.#session
+  }
+
+  protected override get passes(): boolean {
+    return this.#session !== undefined && this.#allowance === Infinity
   }
 
   protected override open(done: Done): void {

@@ -50,6 +50,11 @@ export class Incoming {
     return Math.min(this.#window * 2, this.#maxWindow)
   }
 
+  /** Bytes that the reader took, and so the offset of the next. */
+  get offset(): number {
+    return this.#released
+  }
+
   /** Parcels that wait for the reader or for bytes before them. */
   get parcels(): number {
     return this.#held.size
@@ -75,8 +80,9 @@ export class Incoming {
     return this.#released === this.#end
   }
 
-  /** A parcel came. Throws ERR_PIPE_PROTOCOL or ERR_PIPE_LIMIT where it may not be. */
-  data(offset: number, bytes: Buffer): void {
+  /** A parcel came. True: these very bytes are held, and not a copy. Throws ERR_PIPE_PROTOCOL or
+   *  ERR_PIPE_LIMIT where it may not be. */
+  data(offset: number, bytes: Buffer): boolean {
     const end = offset + bytes.length
     if (bytes.length === 0) throw protocol('parcel without bytes')
     if (offset < this.#released || this.#held.has(offset)) {
@@ -87,35 +93,39 @@ export class Incoming {
     if (end > this.#limit || this.#released + this.#heldBytes + bytes.length > this.#limit) {
       throw new PipeError('ERR_PIPE_LIMIT', `bytes up to ${end}, credit up to ${this.#limit}`)
     }
-    if (!this.#join(offset, bytes)) this.#hold(offset, bytes)
+    const held = this.#join(offset, bytes) ?? this.#hold(offset, bytes)
     this.#heldBytes += bytes.length
     this.#furthest = Math.max(this.#furthest, end)
+    return held === bytes
   }
 
-  #hold(offset: number, bytes: Buffer): void {
+  #hold(offset: number, bytes: Buffer): Buffer {
     if (this.#held.size >= MAX_HELD_PARCELS) {
       throw new PipeError('ERR_PIPE_LIMIT', `more than ${MAX_HELD_PARCELS} parcels wait`)
     }
-    this.#held.set(offset, offset === this.#released ? bytes : compact(bytes))
+    const held = offset === this.#released ? bytes : compact(bytes)
+    this.#held.set(offset, held)
     this.#lastAt = offset
     this.#block = EMPTY
+    return held
   }
 
   /** Joins a small parcel with the one that came last, if that waits, is small, and ends where this
    *  one begins. Or a reader that has stopped, of a writer that writes a few bytes at a time, would
    *  have too many parcels long before it had too many bytes. */
-  #join(offset: number, bytes: Buffer): boolean {
+  #join(offset: number, bytes: Buffer): Buffer | undefined {
     const last = this.#held.get(this.#lastAt)
-    if (last === undefined || this.#lastAt + last.length !== offset) return false
+    if (last === undefined || this.#lastAt + last.length !== offset) return undefined
     const length = last.length + bytes.length
-    if (length > MAX_JOINED_BYTES) return false
+    if (length > MAX_JOINED_BYTES) return undefined
     if (length > this.#block.length) {
       this.#block = Buffer.allocUnsafe(2 * length)
       last.copy(this.#block)
     }
     bytes.copy(this.#block, last.length)
-    this.#held.set(this.#lastAt, this.#block.subarray(0, length))
-    return true
+    const joined = this.#block.subarray(0, length)
+    this.#held.set(this.#lastAt, joined)
+    return joined
   }
 
   /** The end is known. Throws ERR_PIPE_PROTOCOL where it was known to be elsewhere. */

@@ -8,18 +8,13 @@
 // production. Time is passed in, in ms, and never goes back. After each event, poll() until it has
 // nothing more: only then is a parcel given to a lane, as late as can be.
 
-import { type Message, PipeError } from '@striper/core'
-import { check, lookAt, takeLeaver } from './health.ts'
+import { type Loan, type Message, PipeError } from '@striper/core'
+import { check, LEAP_MS, lookAt, STARVED_MS, takeLeaver } from './health.ts'
 import { Lane } from './lane.ts'
 import type { CoreOptions, Mode, Output, Totals } from './output.ts'
 import { ackLanes, Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import * as wire from './wire.ts'
-
-/** Without credit, lanes are asked whether it was granted in words that were lost. */
-const STARVED_MS = 1000
-/** A tick that is so late was not late by itself: this process, or the machine, was stopped. */
-const LEAP_MS = 1000
 
 export class StripeCore {
   readonly #lanes = new Map<number, Lane>()
@@ -146,15 +141,16 @@ export class StripeCore {
     for (const lane of this.#lanes.values()) this.#send(lane, message)
   }
 
-  /** A message came on a lane. Whatever is wrong with it is the end of the session. */
-  receive(number: number, message: Buffer, now: number): void {
+  /** A message came on a lane, its memory maybe on loan. Whatever is wrong with it is the end of
+   *  the session. */
+  receive(number: number, message: Buffer, now: number, loan?: Loan): void {
     const lane = this.#lanes.get(number)
-    if (lane === undefined || this.#over) return
+    if (lane === undefined || this.#over) return loan?.release()
     lane.hear(now)
     this.#noLaneSince = undefined
     if (lane.spent) this.leave(number)
     try {
-      this.#take(lane, wire.decode(message), now)
+      if (!this.#take(lane, wire.decode(message), now, loan)) loan?.release()
     } catch (error) {
       // The peer broke the protocol: it is told, and the session is over.
       const { code, sentence } = PipeError.from(error, '')
@@ -218,40 +214,42 @@ export class StripeCore {
     return left && { do: 'end', lane: left.number }
   }
 
-  #take(lane: Lane, message: wire.StripeMessage, now: number): void {
+  /** Whether the message is part of an output. */
+  #take(lane: Lane, message: wire.StripeMessage, now: number, loan: Loan | undefined): boolean {
     switch (message.type) {
       case wire.PARCEL: {
         const { number, bytes } = message
-        if (!this.#receiver.receive(number, bytes.length, false, lane, now)) return
-        this.#outputs.push({ do: 'deliver', parcel: bytes })
-        return
+        if (!this.#receiver.receive(number, bytes.length, false, lane, now)) return false
+        this.#outputs.push({ do: 'deliver', parcel: bytes, loan })
+        return true
       }
       case wire.END:
         this.#receiver.receive(message.number, 0, true, lane, now)
-        return
+        break
       case wire.ACK:
         this.#sender.ack(message.ack, now)
         for (const each of this.#lanes.values()) if (each.wantsPing) this.#ping(each, now)
-        return
+        break
       case wire.HELLO:
         wire.checkLane(message.hello, lane.number)
         this.#sender.credit(message.hello.limit)
-        return
+        break
       case wire.PING:
         lane.pongDue = message.token
         this.#pong(lane)
         this.#receiver.ackNow(now)
-        return
+        break
       case wire.PONG:
         lane.ponged(message.token, now)
-        return
+        break
       case wire.LEAVE:
         lane.state = 'leaving'
-        return
+        break
       case wire.ABORT:
-        if (message.code === wire.FINISHED && this.#receiver.ended) return this.#sender.allArrived()
-        this.#fail(wire.aborted(message.code, message.reason))
+        if (message.code === wire.FINISHED && this.#receiver.ended) this.#sender.allArrived()
+        else this.#fail(wire.aborted(message.code, message.reason))
     }
+    return false
   }
 
   /** False where every lane is full; the ACK goes when one drains. */

@@ -1,6 +1,6 @@
 // What goes into a StripeCore when it is made, and what comes out of it.
 
-import type { Message, PipeError } from '@striper/core'
+import type { Loan, Message, PipeError } from '@striper/core'
 import type { Schedule } from './schedule.ts'
 
 export interface CoreOptions {
@@ -24,7 +24,8 @@ export interface Mode {
 
 export type Output =
   | { do: 'send'; lane: number; message: Message }
-  | { do: 'deliver'; parcel: Buffer }
+  /** `loan` is of the parcel's memory, if that is on loan. */
+  | { do: 'deliver'; parcel: Buffer; loan: Loan | undefined }
   /** A lane is of no more use: abort it. */
   | { do: 'drop'; lane: number; reason: string }
   /** A lane that was asked to leave has nothing under way: end it. */

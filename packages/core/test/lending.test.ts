@@ -1,0 +1,90 @@
+// One loan for several users, and when a pipe may lend.
+
+import { Lending, type Loan, PipeBase, SharedLoan } from '@striper/core'
+import { expect, test } from 'vitest'
+
+function loan() {
+  const said: string[] = []
+  const each: Loan = { release: () => said.push('released'), keep: () => said.push('kept') }
+  return { each, said }
+}
+
+test('a shared loan is released when whoever made it and all users have released it, once', () => {
+  const { each, said } = loan()
+  const shared = new SharedLoan(each)
+  const [one, two] = [shared.share(), shared.share()]
+  one.release()
+  one.release()
+  shared.done()
+  expect(said).toEqual([])
+  two.release()
+  two.keep()
+  expect(said).toEqual(['released'])
+})
+
+test('a shared loan with a user that keeps it is kept, when all have said so', () => {
+  const { each, said } = loan()
+  const shared = new SharedLoan(each)
+  const [one, two] = [shared.share(), shared.share()]
+  shared.done()
+  one.keep()
+  expect(said).toEqual([])
+  two.release()
+  expect(said).toEqual(['kept'])
+})
+
+class Source extends PipeBase<'messages'> {
+  readonly lending = new Lending(this)
+
+  constructor() {
+    super({ kind: 'messages', label: 'source' })
+  }
+
+  give(unit: Buffer, each: Loan): void {
+    if (!this.lending.lend(unit, each)) this.deliver(unit)
+  }
+
+  override _read(): void {
+    // Units come when the test gives them.
+  }
+}
+
+test('a pipe lends only what nobody but the borrower would see, and would see at once', async () => {
+  const source = new Source()
+  const [lent, seen, said]: [string[], string[], string[]] = [[], [], []]
+  const { lending } = source
+  lending.borrower = (unit, each) => {
+    lent.push(unit.toString())
+    each!.release()
+  }
+  const give = (text: string) => {
+    const { each, said: told } = loan()
+    source.give(Buffer.from(text), each)
+    said.push(`${text} ${told.join()}`)
+  }
+  const hear = (unit: Buffer) => seen.push(unit.toString())
+  give('early') // nobody reads yet
+  source.on('data', hear)
+  await new Promise(resolve => setImmediate(resolve))
+  give('alone')
+  const other = () => undefined
+  source.on('data', other)
+  give('beside another')
+  source.off('data', other)
+  source.pause()
+  give('paused')
+  source.resume()
+  give('behind it')
+  await new Promise(resolve => setImmediate(resolve))
+  give('again')
+  lending.borrower = undefined
+  give('no more')
+  expect(lent).toEqual(['alone', 'again'])
+  expect(seen).toEqual(['early', 'beside another', 'paused', 'behind it', 'no more'])
+  expect(said.filter(each => each.endsWith('released'))).toEqual([
+    'alone released',
+    'again released',
+  ])
+  expect(said.filter(each => each.endsWith('kept'))).toHaveLength(5)
+  expect(source.stats).toMatchObject({ messagesIn: 7 })
+})
