@@ -18,6 +18,8 @@ import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
 const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
+/** Where nothing is acknowledged for longer on any lane, it is us, or the far end, and no lane. */
+const PAUSE_MS = 25
 
 /** A lane with less than this share of the fastest one's rate does not make parcels small. */
 const WORTH_USING = 1 / 20
@@ -41,6 +43,7 @@ export class Sender {
   #limit = INITIAL_CREDIT
   #turn = 0
   #end: Parcel | undefined
+  #ackedAt = 0
   retainedBytes = 0
 
   constructor(options: CoreOptions, lanes: ReadonlyMap<number, Lane>, mode: Readonly<Mode>) {
@@ -141,6 +144,9 @@ export class Sender {
     if (ack.floor > this.#next) {
       throw protocol(`all below ${ack.floor} acknowledged, ${this.#next} sent`)
     }
+    const quietMs = now - this.#ackedAt
+    this.#ackedAt = now
+    if (quietMs > PAUSE_MS) for (const { meter } of this.#lanes.values()) meter.paused(quietMs)
     for (const { lane: number, received, delayMs } of ack.lanes) {
       const lane = this.#lanes.get(number)
       if (lane === undefined) continue // it has gone meanwhile; the floor will say what is needed
