@@ -30,7 +30,7 @@ class Scene {
   up(lane: number, rate: number): void {
     const { meter } = this.core.laneUp(lane, '', this.now)
     const stamp = meter.sent(0, this.now)
-    meter.acked(rate * RTT_MS, stamp, 0, this.now + RTT_MS)
+    meter.acked(rate * RTT_MS, this.now, stamp, 0, this.now + RTT_MS)
     this.run()
   }
 

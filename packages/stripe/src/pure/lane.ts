@@ -156,7 +156,7 @@ export class Lane implements LaneView {
   ponged(token: number, now: number): void {
     if (token !== this.#pingToken) return
     this.#pingToken = undefined
-    this.meter.roundTrip(now - this.pingedAt, now, this.#pingQuiet)
+    this.meter.loop(now - this.pingedAt, now, this.#pingQuiet)
   }
 
   /** Time leapt, because we were away and not the lane: what it owes us, it owes us from now. */
@@ -193,6 +193,7 @@ export class Lane implements LaneView {
    *  news. */
   ack(received: number, delayMs: number, now: number, arrived: (parcel: Parcel) => void): void {
     let bytes = 0
+    const oldestAt = this.flight.head?.stamp.sentAt ?? now
     let last: Stamp | undefined
     while (this.acked < received) {
       const copy = this.flight.shift()!
@@ -203,7 +204,7 @@ export class Lane implements LaneView {
     }
     if (last === undefined) return
     this.inFlight -= bytes
-    this.meter.acked(bytes, last, delayMs, now)
+    this.meter.acked(bytes, oldestAt, last, delayMs, now)
     this.#progressAt = now
     if (this.state === 'proving') this.state = 'working'
     if (this.state === 'suspect') this.state = 'proving'

@@ -9,11 +9,14 @@
 // Pure: time is passed in, in ms; rates are bytes a ms.
 
 import { WindowedMax } from './filter.ts'
+import { Stalls } from './stalls.ts'
 
 /** Room of a lane of which nothing is known yet, in bytes. It doubles with each round trip. */
 const FIRST_ROOM_BYTES = 16 * 1024
-/** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait. */
+/** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait, and to
+ *  see whether the lane can do more. More of it fills queues, which drop what does not fit. */
 const SLACK_MS = 40
+const SLACK = 1 / 4
 /** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
 const LEAN_SLACK_MS = 10
 /** A rate that grows less in each of so many round trips has reached its limit. */
@@ -50,6 +53,9 @@ export class Meter {
   readonly #rate = new WindowedMax()
   #rtt: number | undefined
   #rttAt = 0 // when that was measured
+  #loop: number | undefined // there and back by this lane alone
+  readonly #stalls = new Stalls()
+  #pausedMs = 0 // since the last acknowledgement
   #draining = false
   #delivered = 0
   #deliveredAt: number
@@ -114,18 +120,19 @@ export class Meter {
     return Math.min(Math.max(bytes, LEAST_PARCEL_BYTES), MOST_PARCEL_BYTES)
   }
 
-  /** Bytes that may be under way at once, and one parcel more: twice what the lane holds, for it
-   *  has to be full while TCP repairs a loss; where it is lean, once. While the lane is drained,
-   *  less than it holds. */
+  /** Bytes that may be under way at once, and one parcel more: what the lane holds, and a little;
+   *  twice that while its limit is not known, and where it stalls. While it is drained, less than
+   *  it holds. */
   room(lean: boolean): number {
     const { rate, rtt } = this
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
     if (this.#draining) return DRAINED * rate * rtt
     const parcel = this.parcelBytes(lean)
     if (lean && this.#known) return rate * (rtt + LEAN_SLACK_MS) + parcel
-    const room = rate * Math.max(2 * rtt, rtt + SLACK_MS)
     // Of a lane whose limit is not known, the rate is what there was room for: it has to grow.
-    return this.#known ? room : room + parcel
+    if (!this.#known) return rate * (rtt + Math.max(SLACK_MS, this.#loop ?? rtt)) + parcel
+    const stallMs = this.#stalls.lasting(this.#deliveredAt)
+    return rate * (rtt + Math.max(SLACK_MS, SLACK * rtt, stallMs))
   }
 
   /** Something is sent while `inFlight` bytes were under way. */
@@ -148,10 +155,11 @@ export class Meter {
     this.#limitedUntil = this.#delivered + inFlight + 1
   }
 
-  /** `bytes` are acknowledged, the last of them sent at `stamp`; the acknowledgement waited
-   *  `delayMs`. */
-  acked(bytes: number, stamp: Stamp, delayMs: number, now: number): void {
+  /** `bytes` are acknowledged, the first of them sent at `oldestAt`, the last at `stamp`; the
+   *  acknowledgement waited `delayMs`. */
+  acked(bytes: number, oldestAt: number, stamp: Stamp, delayMs: number, now: number): void {
     this.#delivered += bytes
+    this.#noteStill(oldestAt, delayMs, now)
     this.#deliveredAt = now
     this.#noteRecent(now)
     this.#firstSentAt = stamp.sentAt
@@ -178,7 +186,7 @@ export class Meter {
       this.#roundRate = rate
       this.#flatRounds = 0
     } else if (++this.#flatRounds >= FLAT_ROUNDS) {
-      this.#known = true
+      this.#setKnown(this.#deliveredAt)
     }
   }
 
@@ -200,6 +208,17 @@ export class Meter {
     this.#rttAt = now
   }
 
+  /** For so long nothing was acknowledged on any lane: that is not this lane's doing. */
+  paused(ms: number): void {
+    this.#pausedMs += ms
+  }
+
+  /** A PING went and its answer came, both by this lane; `quiet`, if there was no queue of ours. */
+  loop(sample: number, now: number, quiet: boolean): void {
+    if (quiet || sample <= (this.#loop ?? Infinity)) this.#loop = sample
+    this.roundTrip(sample, now, quiet)
+  }
+
   /** A round trip was measured; a `quiet` one takes the place of the least, be it longer. */
   roundTrip(sample: number, now: number, quiet = false): void {
     const rtt = Math.max(sample, 0.01)
@@ -218,11 +237,24 @@ export class Meter {
 
   /** The lane is slower than was believed: believe what it did in the last while, and no more. */
   disbelieve(now: number): void {
-    this.#known = true
+    this.#setKnown(now)
     this.#noteRecent(now)
     const [first] = this.#recent
     const rate = first ? (this.#delivered - first.delivered) / RECENT_MS : 0
     this.#rate.reset(Math.max(Math.min(rate, this.rate ?? rate), LEAST_RATE), now)
+  }
+
+  #setKnown(now: number): void {
+    this.#known = true
+    this.#stalls.begin(now)
+  }
+
+  /** Something is acknowledged: how long was nothing, though the oldest of it could have been? */
+  #noteStill(oldestAt: number, delayMs: number, now: number): void {
+    const rtt = this.#rtt ?? Infinity
+    const since = Math.max(this.#deliveredAt, oldestAt + rtt)
+    this.#stalls.note(now - delayMs - this.#pausedMs - since, oldestAt, this.#loop ?? rtt, now)
+    this.#pausedMs = 0
   }
 
   #noteRecent(now: number): void {

@@ -19,6 +19,8 @@ import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
 const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
+/** Where nothing is acknowledged for longer on any lane, it is us, or the far end, and no lane. */
+const PAUSE_MS = 25
 
 /** A lane with less than this share of the fastest one's rate does not make parcels small. */
 const WORTH_USING = 1 / 20
@@ -42,6 +44,7 @@ export class Sender {
   #limit = INITIAL_CREDIT
   #turn = 0
   #end: Parcel | undefined
+  #ackedAt = 0
 
   constructor(options: CoreOptions, lanes: ReadonlyMap<number, Lane>, mode: Readonly<Mode>) {
     this.#options = options
@@ -128,18 +131,14 @@ export class Sender {
     if (twin) return this.#send(twin, true, now)
     const fresh = this.#nextFresh(views)
     if (fresh) return this.#send(fresh, false, now)
-    // A writer that is held back has more, though it may not be here yet.
-    if ((this.backlog || this.#mode.endless) && !this.starved) {
-      // The parcel waits for a better one.
-      if (this.backlog) for (const lane of views) lane.passedOver = lane.open
-      // Such a lane is measured all the same, or it would be passed over for ever.
-      const probe = this.#copies.nextProbe(views, parcels, this.#sentBytes, now)
-      return probe && this.#send(probe, true, now)
-    }
     if (parcels.length === 0 || this.#lanes.size < 2) return undefined // nothing to copy, or nowhere
-    const useful =
-      this.#copies.nextEarlier(views, parcels, this.#sentBytes, now) ??
-      this.#copies.nextProbe(views, parcels, this.#sentBytes, now)
+    // A writer that is held back has more, though it may not be here yet.
+    const more = (this.backlog || this.#mode.endless) && !this.starved
+    if (more && this.backlog) for (const lane of views) lane.passedOver = lane.open
+    const copies = [views, parcels, this.#sentBytes, now] as const
+    // A lane that is passed over is measured all the same, or it would be for ever.
+    const earlier = more ? undefined : this.#copies.nextEarlier(...copies)
+    const useful = earlier ?? this.#copies.nextProbe(...copies)
     return useful && this.#send(useful, true, now)
   }
 
@@ -148,6 +147,9 @@ export class Sender {
     if (ack.floor > this.#next) {
       throw protocol(`all below ${ack.floor} acknowledged, ${this.#next} sent`)
     }
+    const quietMs = now - this.#ackedAt
+    this.#ackedAt = now
+    if (quietMs > PAUSE_MS) for (const { meter } of this.#lanes.values()) meter.paused(quietMs)
     for (const { lane: number, received, delayMs } of ack.lanes) {
       const lane = this.#lanes.get(number)
       if (lane === undefined) continue // it has gone meanwhile; the floor will say what is needed
