@@ -41,9 +41,9 @@ export async function closedPort(): Promise<number> {
   return port
 }
 
-/** Starts an example by its name, or elsewhere, as Program has it. */
-export function start(name: ConstructorParameters<typeof Program>[0], ...args: string[]): Program {
-  const program = new Program(name, ...args)
+/** Starts an example by its name, or as `Program` is told. */
+export function start(...what: ConstructorParameters<typeof Program>): Program {
+  const program = new Program(...what)
   programs.push(program)
   return program
 }

@@ -1,5 +1,5 @@
 // A peer that has the key, and does what it can: it opens without end, reads nothing, grants
-// crumbs, floods. Beside what it does, one channel of the same mux is a conversation as any other,
+// crumbs, floods. Beside what it does, one channel of the same mux is a conversation like others,
 // and goes on. The numbers of the threats are those of docs/security.md.
 
 import { INITIAL_CREDIT } from '@striper/reassemble/pure'

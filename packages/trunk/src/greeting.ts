@@ -13,8 +13,9 @@ import { SESSION_ID_BYTES } from '@striper/stripe'
 const MAGIC = Buffer.from('STRIPER\x01', 'latin1')
 const GREETING_BYTES = MAGIC.length + SESSION_ID_BYTES
 
-/** What is read of a stranger, at most, and the chunk that crosses it, in bytes. A lane that is one
- *  has said its HELLO long before. */
+/** What is read of a stranger, at most, and the chunk that crosses it, in bytes: with one more he
+ *  is aborted. (Were he paused, the buffers below would fill: 600 KiB over TCP.) A lane of ours has
+ *  said its HELLO long before, and sends some 16 KiB behind it before it is answered. */
 export const STRANGER_BYTES = 64 * 1024
 
 /** The dialling end: says the greeting of a session, before anything else. */
@@ -62,7 +63,7 @@ class GreetingPipe extends PassingPipe {
 
 /** The listening end: a pipe that opens when the greeting has been read, and carries what comes
  *  after it. Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is
- *  wrong. Until it is admitted, it reads no more than STRANGER_BYTES. */
+ *  wrong. So does, until it is admitted, a chunk behind STRANGER_BYTES. */
 export class GreetedPipe extends PassingPipe {
   readonly #queue = new ByteQueue()
   #opened: Done | undefined
@@ -96,18 +97,16 @@ export class GreetedPipe extends PassingPipe {
   /** It is no stranger any more: reads whatever comes. */
   admit(): void {
     this.#allowance = Infinity
-    this.lower.resume()
-  }
-
-  override _read(): void {
-    if (this.#allowance > 0) super._read()
   }
 
   protected override receive(chunk: Buffer): void {
+    if (this.#allowance < 0) {
+      this.#fail(new PipeError('ERR_PIPE_PROTOCOL', `${STRANGER_BYTES} bytes, and no HELLO`))
+      return
+    }
     this.#allowance -= chunk.length
     if (this.#session) super.receive(chunk)
     else this.#greet(chunk)
-    if (this.#allowance <= 0) this.lower.pause()
   }
 
   #greet(chunk: Buffer): void {

@@ -164,8 +164,8 @@ test('a reset, an end and a silence are nobody’s offence', async () => {
   server.close()
 })
 
-test('no more is read of a stranger than allowed, and the chunk that crosses it', async () => {
-  const { gatherer } = listening({ helloTimeoutMs: 200 })
+test('no more is read of a stranger than allowed, and the chunk that crosses it: then he is aborted', async () => {
+  const { gatherer } = listening() // with ten seconds of patience: none of it is needed
   const [near, far] = memoryPair()
   let read = 0
   far.on('data', (chunk: Buffer) => (read += chunk.length))
@@ -173,10 +173,32 @@ test('no more is read of a stranger than allowed, and the chunk that crosses it'
   const bytes = greet(Buffer.alloc(16))(near)
   const gone = closed(bytes)
   bytes.write(Buffer.from([0, 1, 4, 0])) // a message of 65 KiB, which is allowed, of LEAVEs
+  for (let i = 0; i < 65; i++) bytes.write(Buffer.alloc(1000, wire.LEAVE))
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+  expect([read, gatherer.strangers], 'so much is no offence').toEqual([24 + 4 + 65_000, 1])
   for (let i = 0; i < 300; i++) bytes.write(Buffer.alloc(1000, wire.LEAVE))
   await gone
   expect(read).toBeGreaterThanOrEqual(STRANGER_BYTES)
-  expect(read).toBeLessThanOrEqual(STRANGER_BYTES + 1000)
+  expect(read, 'and the one that was too much').toBeLessThanOrEqual(STRANGER_BYTES + 2000)
+  expect(bytes.errored).toMatchObject({ code: 'ERR_PIPE_RESET' })
+})
+
+test('regression: what a stranger sends beyond that does not fill the buffers of the socket', async () => {
+  const { gatherer } = listening()
+  const server = net.createServer(socket => gatherer.accept(fromSocket(socket)))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as net.AddressInfo
+  const taken = new Promise<net.Socket>(resolve => server.once('connection', resolve))
+  const socket = net.connect({ host: '127.0.0.1', port }).on('error', () => undefined)
+  // A message of 65 KiB that is a HELLO's, up to its last byte; and then it goes on.
+  const start = Buffer.concat([Buffer.from('STRIPER\x01'), Buffer.alloc(16), Buffer.of(0, 1, 4, 0)])
+  socket.write(Buffer.concat([start, Buffer.alloc(10_000_000)]))
+  const far = await taken
+  const gone = new Promise(resolve => far.once('close', resolve))
+  await gone
+  expect(far.bytesRead).toBeLessThanOrEqual(STRANGER_BYTES + 2 * 64 * 1024)
+  expect(gatherer.strangers).toBe(0)
+  server.close()
 })
 
 /** Dials a gatherer, and says HELLO; what came back, undefined for a refusal. */

@@ -1,3 +1,4 @@
+import { rng } from '@striper/testkit'
 import { describe, expect, test } from 'vitest'
 import { Backoff, DialRate } from '../src/pure/backoff.ts'
 
@@ -43,6 +44,34 @@ describe('the pauses of one lane', () => {
     for (dials = 0; now < 600_000; dials++) now += 50 + backoff.lost(50, 0.5)
     expect(dials).toBeLessThanOrEqual(9 * 4 + 1)
   })
+})
+
+test('F14: 1,000 clients whose server is down for 60 s: 12 dials each at most, and they do not come back as one', () => {
+  const chance = rng(35)
+  const dials: number[] = [] // when, in ms, of all clients together
+  const each = Array.from({ length: 1000 }, () => {
+    const backoff = new Backoff(250, 30_000)
+    let count = 0
+    // All lose their lanes at once, and each dial is refused at once.
+    for (let now = backoff.lost(60_000, chance.next()); now < 60_000; count++) {
+      dials.push(now)
+      now += backoff.lost(0, chance.next())
+    }
+    return count
+  })
+  expect(dials.length / 1000, 'each, on average').toBeLessThanOrEqual(12)
+  expect(Math.max(...each), 'who has no luck').toBeLessThanOrEqual(20)
+  const busiest = (from: number, to: number) => {
+    const tenths = new Map<number, number>()
+    for (const at of dials) {
+      if (at < from || at >= to) continue
+      const tenth = Math.floor(at / 100)
+      tenths.set(tenth, (tenths.get(tenth) ?? 0) + 1)
+    }
+    return Math.max(...tenths.values())
+  }
+  expect(busiest(1000, 60_000), 'in any tenth of a second, behind the first').toBeLessThan(200)
+  expect(busiest(20_000, 60_000), 'in any tenth, behind 20 s').toBeLessThan(50)
 })
 
 describe('the rate of all dials', () => {

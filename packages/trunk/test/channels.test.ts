@@ -1,6 +1,6 @@
 // All of a tunnel but the command: many channels of a mux over eight lanes with TLS over TCP.
 //
-// `npm run bench -- tunnel` has the same with 1,000 channels and 1 MiB each way; here they are fewer.
+// `npm run bench -- tunnel` has the same with 1,000 channels and 1 MiB each way.
 
 import { createHash } from 'node:crypto'
 import { type Channel, mux } from '@striper/mux'

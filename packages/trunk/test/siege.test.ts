@@ -36,6 +36,16 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+/** A ClientHello of 128 KiB, which OpenSSL would read to its end: in records of 16 KiB. */
+const LONG_HELLO = Buffer.concat(
+  Array.from({ length: 8 }, (_, i) => {
+    const record = Buffer.alloc(5 + 16_384)
+    record.write('1603014000', 'hex')
+    if (i === 0) record.write('0101ffff0303', 5, 'hex')
+    return record
+  }),
+)
+
 /** What a stranger says, and goes on saying; he has no key. */
 const strangers: ((pipe: BytePipe, chance: number) => unknown)[] = [
   () => undefined,
@@ -43,11 +53,9 @@ const strangers: ((pipe: BytePipe, chance: number) => unknown)[] = [
   pipe => pipe.write(Buffer.concat([GREETING, Buffer.from('16030100f8010000f40303', 'hex')])),
   (pipe, chance) => pipe.write(rng(chance * 1e9).bytes(300)),
   pipe => pipe.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
-  // A record of TLS after the other, each of them a piece of a ClientHello that has no end.
   pipe => {
-    pipe.write(Buffer.concat([GREETING, Buffer.from('1603014000010fffff0303', 'hex')]))
-    const more = Buffer.concat([Buffer.from('1603014000', 'hex'), Buffer.alloc(16_384)])
-    for (let i = 0; i < 64; i++) pipe.write(more)
+    pipe.write(Buffer.concat([GREETING, LONG_HELLO]))
+    for (let i = 0; i < 50; i++) pipe.write(LONG_HELLO)
   },
 ]
 
@@ -114,7 +122,7 @@ test('A7: 1,000 strangers at once: a socket and 64 KiB each for 10 s, none is a 
   expect(sessions).toHaveLength(2)
   expect(seen.peak, 'strangers at a time').toBeGreaterThan(100)
   expect(seen.peak).toBeLessThanOrEqual(1000)
-  expect(seen.mostRead, 'of one').toBeLessThanOrEqual(STRANGER_BYTES + 64 * KiB)
+  expect(seen.mostRead, 'of one').toBeLessThanOrEqual(STRANGER_BYTES + 2 * 64 * KiB)
   await server.close()
 }, 120_000)
 
