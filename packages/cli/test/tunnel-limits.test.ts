@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { closed, closedPort, collect, dial, serve } from '../../../examples/test/scene.ts'
 import { newSecret } from '../src/secret.ts'
-import { type End, forwarded, killAll, startClient, startServer } from './tunnel-scene.ts'
+import { type End, forwarded, heldPort, killAll, startClient, startServer } from './tunnel-scene.ts'
 
 afterEach(killAll)
 
@@ -154,7 +154,7 @@ test('--max-channels of the client: one more is reset, with the reason', async (
 
 test('256 connections wait for a session, one more is reset, and all 256 go on', async () => {
   const target = await serve(echo)
-  const lanes = await closedPort()
+  const { port: lanes, free } = await heldPort()
   const client = startClient(KEY, lanes, ['-L', `0:127.0.0.1:${target}`, '--lanes', '1'])
   const port = await forwarded(client)
   const waiting = Array.from({ length: 256 }, () => dial(port))
@@ -164,6 +164,7 @@ test('256 connections wait for a session, one more is reset, and all 256 go on',
   expect(await failure(dial(port))).toBe('ECONNRESET')
   await client.said(/is reset: 256 wait for a session already/)
   const heard = waiting.map(each => once(each, 'data'))
+  await free()
   await startServer(KEY, ['--allow', `127.0.0.1:${target}`], lanes)
   await Promise.all(heard)
   expect(await limit(client, 'waiting')).toEqual([0, 256])

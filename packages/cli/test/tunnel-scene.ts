@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { inspect } from 'node:util'
-import { closed } from '../../../examples/test/scene.ts'
+import { closed, serve, servers } from '../../../examples/test/scene.ts'
 import { EventLog } from '../src/log.ts'
 import { parseCommandLine, valuesOf } from '../src/option.ts'
 import { runClient, runServer } from '../src/run.ts'
@@ -106,6 +106,14 @@ export async function startServer(key: string, args: readonly string[], port = 0
   ends.push(server)
   const [, at] = await server.said(/127\.0\.0\.1:(\d+) for lanes/)
   return { server, port: Number(at) }
+}
+
+/** A port where somebody resets whoever comes, and a function that makes room there: nobody else can
+ *  have taken it meanwhile. */
+export async function heldPort(): Promise<{ port: number; free: () => Promise<unknown> }> {
+  const port = await serve(socket => void socket.resetAndDestroy())
+  const holder = servers.at(-1)!
+  return { port, free: () => new Promise(resolve => holder.close(resolve)) }
 }
 
 /** Starts a client of the server at that port. */

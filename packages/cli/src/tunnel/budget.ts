@@ -34,7 +34,9 @@ export interface Budget {
  *  that are one too many are refused by whoever counts them, with a reason. */
 export function muxLimits({ windowBytes, maxChannels }: CommonSettings) {
   const totalWindowBytes = WINDOWS * windowBytes
-  return { windowBytes, totalWindowBytes, maxChannels: maxChannels + SPARE_CHANNELS }
+  const most = maxChannels + SPARE_CHANNELS
+  // Each channel is taken into use, or refused, as it comes: there is no backlog to bound.
+  return { windowBytes, totalWindowBytes, maxChannels: most, backlog: most }
 }
 
 /** The limits of a session's stripe, whose window is that of the settings unless it has to be

@@ -93,20 +93,25 @@ export class Ports {
         return await listen(where, accept)
       } catch (error) {
         if (left === 0 || channel.destroyed || !isTaken(error)) throw error
-        this.#takeOver(session, request.port)
-        await pause(EACH_MS)
+        // What was his before is his again at once: a moment later somebody else may have it.
+        if (!this.#takeOver(session, request.port)) await pause(EACH_MS)
       }
     }
   }
 
   /** A client that comes back may have the ports of its own session of before, which has no lane
-   *  any more and does not know yet that it is over. */
-  #takeOver({ peer }: Session, port: number): void {
+   *  any more and does not know yet that it is over. Whether there was one. */
+  #takeOver({ peer }: Session, port: number): boolean {
+    let taken = false
     for (const each of [...this.#open]) {
       const { session, server } = each
       const left = session.pipe.lanes.length === 0
-      if (server.port === port && left && peer !== null && session.peer === peer) this.#close(each)
+      if (server.port === port && left && peer !== null && session.peer === peer) {
+        this.#close(each)
+        taken = true
+      }
     }
+    return taken
   }
 
   #accepted(session: Session, { forward, host, port }: Request, client: BytePipe): void {
