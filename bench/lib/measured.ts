@@ -13,9 +13,8 @@ export interface Holdings {
   /** Descriptors that are open. */
   descriptors: number
   heapBytes: number
-  rssBytes: number
-  /** The heap, and what belongs to it outside: Buffers, and what OpenSSL says of itself. */
-  bytes: number
+  /** What is in memory of it: all that, what OpenSSL holds, and what was free again since. */
+  residentBytes: number
   /** What keeps the process alive, by kind: sockets, timers. */
   resources: Record<string, number>
 }
@@ -28,8 +27,8 @@ function holdings(): Holdings {
   const resources: Record<string, number> = {}
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   const descriptors = readdirSync('/proc/self/fd').length
-  const { heapUsed: heapBytes, external, rss: rssBytes } = process.memoryUsage()
-  return { descriptors, heapBytes, bytes: heapBytes + external, rssBytes, resources }
+  const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage()
+  return { descriptors, heapBytes, residentBytes, resources }
 }
 
 let count = 0

@@ -109,28 +109,29 @@ const strangers = onScene({
     const quiet = await echoes(400)
     const before = await atRest(server)
     const siege = attack(seconds)
-    const held: { sockets: number; bytes: number }[] = []
+    const held: { sockets: number; heapBytes: number; residentBytes: number }[] = []
     const watch = setInterval(() => {
-      void look(server).then(({ descriptors, bytes }) => {
-        held.push({ sockets: descriptors - before.descriptors, bytes: bytes - before.bytes })
+      void look(server).then(({ descriptors, heapBytes, residentBytes }) => {
+        held.push({
+          sockets: descriptors - before.descriptors,
+          heapBytes: heapBytes - before.heapBytes,
+          residentBytes: residentBytes - before.residentBytes,
+        })
       })
     }, 5000)
     const besieged = await echoes(Math.floor((seconds * 1000) / 30))
     const { attempts, longestMs } = await siege
     clearInterval(watch)
     const sessions = [...server.output.matchAll(/^session /gm)].length - 1
-    const most1 = held.reduce((one, other) => (other.sockets > one.sockets ? other : one))
+    const peak = held.reduce((one, other) => (other.sockets > one.sockets ? other : one))
+    const each = (bytes: number) => bytes / KiB / Math.max(1, peak.sockets)
     const p99 = (times: number[]) => quantile(times, 0.99)!
     return [
       least('attempts', attempts, 'attempts', 3600),
       most('sessions', sessions, 'sessions of strangers', 0),
-      most(
-        'sockets',
-        most1.sockets,
-        'sockets at once, of those that tried',
-        perSecond * STRANGER_S,
-      ),
-      most('memory', most1.bytes / KiB / Math.max(1, most1.sockets), 'KiB a socket', 64),
+      most('sockets', peak.sockets, 'sockets at once', perSecond * STRANGER_S),
+      most('heap', each(peak.heapBytes), 'KiB of heap each', 64),
+      most('memory', each(peak.residentBytes), 'KiB each, resident', 64),
       most('longest', longestMs / 1000, 's that one stayed', STRANGER_S),
       most('p99', p99(besieged) / p99(quiet), '× the quiet p99', 2),
     ]

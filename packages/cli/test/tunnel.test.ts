@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { closedPort, collect, dial, serve, sockets } from '../../../examples/test/scene.ts'
 import { newSecret } from '../src/secret.ts'
@@ -125,6 +126,58 @@ test('--penalty: whoever offended is refused at the door, with the right key too
     await offender.kill()
     await startClient(KEY, port, asks).said(why)
   }
+})
+
+/** A client's certificate, or the server's, as options. */
+function certificate(whose: string, trusts: string): string[] {
+  const at = (name: string) =>
+    fileURLToPath(new URL(`../../tls/test/certificates/${name}`, import.meta.url))
+  const own = ['--cert', at(`${whose}.pem`), '--cert-key', at(`${whose}.key`)]
+  return [...own, '--ca', at(`${trusts}-ca.pem`)]
+}
+
+/** A network between a client and a server: it resets the first connection when the client has
+ *  answered the server's part of the handshake, and then is away for 1.5 s. */
+async function badNetwork(server: number): Promise<number> {
+  let back: number | undefined
+  return serve(near => {
+    if (performance.now() < (back ?? 0)) return void near.destroy()
+    const cut = back === undefined
+    back ??= performance.now() + 1500
+    const far = dial(server)
+    let answered = false
+    near.on('data', chunk => {
+      if (!cut || !answered) return void far.write(chunk)
+      near.resetAndDestroy()
+      far.destroy()
+    })
+    far.on('data', chunk => {
+      answered = true
+      near.write(chunk)
+    })
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on('error', () => undefined).on('close', () => other.destroy())
+    }
+  })
+}
+
+test('a certificate that the server does not trust: the client ends with exit code 4', async () => {
+  const { port } = await startServer('', certificate('ours-server', 'ours'))
+  const args = [...certificate('other-client', 'ours'), '--server-name', 'exit.test']
+  const client = startClient('', port, ['-L', '0:127.0.0.1:80', ...args])
+  expect(await client.over).toMatchObject({ exitCode: 4 })
+})
+
+test('regression: with certificates, lanes that the network resets at the start are dialled again', async () => {
+  const { port } = await startServer('', certificate('ours-server', 'ours'))
+  const args = [...certificate('ours-client', 'ours'), '--server-name', 'exit.test']
+  const way = await badNetwork(port)
+  const client = startClient('', way, ['-L', '0:127.0.0.1:80', '--lanes', '1', ...args])
+  await client.said(/lane \S+: waits .*reset by the far end/)
+  await client.said(/session \w+ is up/)
 })
 
 test('another --server-name is another key', async () => {

@@ -8,7 +8,8 @@
 // never comes to it bare. Before it come bytes that are no record: behind a close_notify OpenSSL
 // reads nothing, and anywhere else it has to fail.
 
-import { type ByteDuplex, labelOf, WrapPipe } from '@striper/core'
+import { type ByteDuplex, labelOf, PipeError, WrapPipe } from '@striper/core'
+import { Claims, MAX_CLAIM_BYTES } from './claims.ts'
 
 /** Longer than a record (RFC 8446, 5.2), so that it is none wherever it begins: behind part of a
  *  record it is the wrong rest of it. */
@@ -24,13 +25,24 @@ export class Carrier extends WrapPipe<'bytes'> {
   /** To be set when the peer has said close_notify. */
   closeNotified = false
 
-  constructor(below: ByteDuplex) {
+  readonly #claims: Claims | undefined
+
+  /** `listens`: what comes is from somebody unknown, who may claim no more than a handshake needs. */
+  constructor(below: ByteDuplex, listens: boolean) {
     super(below, { kind: 'bytes', label: `records(${labelOf(below)})` })
+    this.#claims = listens ? new Claims() : undefined
   }
 
   /** Whether what is below has ended. */
   get ended(): boolean {
     return this.#ended
+  }
+
+  protected override receive(chunk: Buffer): void {
+    const bytes = this.#claims?.tooLong(chunk)
+    if (bytes === undefined) return super.receive(chunk)
+    const sentence = `a handshake message of ${bytes} bytes, limit ${MAX_CLAIM_BYTES}`
+    this.destroy(new PipeError('ERR_PIPE_PROTOCOL', sentence, { label: this.label }))
   }
 
   protected override finish(): void {

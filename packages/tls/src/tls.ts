@@ -33,17 +33,17 @@ const BATCH_BYTES = 256 * 1024
  * once for certificates that cannot be read.
  */
 export function tlsClient(options: ClientOptions): Layer<ByteDuplex, TlsPipe> {
-  return tls(asClient(options))
+  return tls(asClient(options), false)
 }
 
 /** The listening end; fails as `tlsClient` does. */
 export function tlsServer(options: ServerOptions): Layer<ByteDuplex, TlsPipe> {
-  return tls(asServer(options))
+  return tls(asServer(options), true)
 }
 
-function tls(side: Side): Layer<ByteDuplex, TlsPipe> {
+function tls(side: Side, listens: boolean): Layer<ByteDuplex, TlsPipe> {
   return below => {
-    const carrier = new Carrier(below)
+    const carrier = new Carrier(below, listens)
     return new TlsPipe(carrier, side, `tls(${labelOf(below)})`)
   }
 }

@@ -53,6 +53,7 @@ export class Link {
   #timer: ReturnType<typeof setTimeout> | undefined
   #stopped = false
   #everUp = false
+  #resetSince: number | undefined // when a lane was reset first, as one is that was judged
   #refuse!: (failure: Failure) => void
   /** Rejects with a Failure where the server does not let us in at the start. */
   readonly notLetIn = new Promise<never>((_, reject) => (this.#refuse = reject))
@@ -221,15 +222,23 @@ export class Link {
   #laneFailed(lane: MessagePipe, error: Error): void {
     const { security } = this.#settings
     if (!isPipeError(error) || lane.stats.messagesIn > 0) return
-    // With certificates the server judges when the client is open, and resets what it refuses.
-    const judged = security.by === 'certificate' && !lane.pending && error.code === 'ERR_PIPE_RESET'
-    if (error.code !== 'ERR_PIPE_AUTH' && !judged) return
+    if (error.code !== 'ERR_PIPE_AUTH' && !this.#judged(lane, error)) return
     const what = formatSecurity(security)
     const sentence =
       `the server does not let us in with ${what}: it has another, or another --server-name, ` +
       'or it is not the server you mean'
     if (this.#everUp) this.#log.say('debug', 'not-let-in', sentence)
     else setTimeout(() => this.#give(sentence), GRACE_MS).unref()
+  }
+
+  /** With certificates the server judges when the client is open, and resets what it refuses. A
+   *  network may do the same, once: so it counts when it has gone on for a while. */
+  #judged(lane: MessagePipe, error: PipeError): boolean {
+    const { security } = this.#settings
+    if (security.by !== 'certificate' || lane.pending) return false
+    if (error.code !== 'ERR_PIPE_RESET') return false
+    this.#resetSince ??= performance.now()
+    return performance.now() - this.#resetSince > GRACE_MS
   }
 
   #give(sentence: string): void {
