@@ -1,5 +1,5 @@
 // Runs an example as it is, and tells what it holds whenever it gets SIGUSR2: one line on stdout,
-// `holds 1 {…}`, numbered, after a garbage collection. For short.ts.
+// `holds 1 {…}`, numbered, after a garbage collection. For short.ts and relay.ts.
 //
 //   measured.ts relay --listen 127.0.0.1:0 …
 
@@ -7,12 +7,16 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { readStats } from 'striper'
 
 /** What a process holds. */
 export interface Holdings {
   /** Descriptors that are open. */
   descriptors: number
   heapBytes: number
+  residentBytes: number
+  /** Chunks of recycled memory that somebody has. */
+  lentChunks: number
   /** What keeps the process alive, by kind: sockets, timers. */
   resources: Record<string, number>
 }
@@ -25,7 +29,9 @@ function holdings(): Holdings {
   const resources: Record<string, number> = {}
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   const descriptors = readdirSync('/proc/self/fd').length
-  return { descriptors, heapBytes: process.memoryUsage().heapUsed, resources }
+  const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage()
+  const { lentChunks } = readStats()
+  return { descriptors, heapBytes, residentBytes, lentChunks, resources }
 }
 
 let count = 0
