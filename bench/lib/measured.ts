@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { readStats } from 'striper'
 
 /** What a process holds. */
 export interface Holdings {
@@ -15,6 +16,8 @@ export interface Holdings {
   heapBytes: number
   /** What is in memory of it: all that, what OpenSSL holds, and what was free again since. */
   residentBytes: number
+  /** Chunks of recycled memory that somebody has. */
+  lentChunks: number
   /** What keeps the process alive, by kind: sockets, timers. */
   resources: Record<string, number>
 }
@@ -28,7 +31,8 @@ function holdings(): Holdings {
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   const descriptors = readdirSync('/proc/self/fd').length
   const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage()
-  return { descriptors, heapBytes, residentBytes, resources }
+  const { lentChunks } = readStats()
+  return { descriptors, heapBytes, residentBytes, lentChunks, resources }
 }
 
 let count = 0

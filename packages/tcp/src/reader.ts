@@ -58,12 +58,12 @@ export function readFor(socket: Socket, owner: Owner): boolean {
     stats.bytes += bytes
     stats.copiedBytes += bytes
     if (owner.lends) {
-      if (small) owner.lend(Buffer.from(landing.subarray(0, bytes)), undefined)
+      if (small) owner.lend(copyOfLanding(bytes), undefined)
       else lendAll(socket, owner)
       if (!small) takeTurns(socket)
       return small
     }
-    return socket.push(small ? Buffer.from(landing.subarray(0, bytes)) : readAll(socket))
+    return socket.push(small ? copyOfLanding(bytes) : readAll(socket))
   })
 }
 
@@ -77,6 +77,12 @@ function takeTurns(socket: Socket): void {
 
 function goOn(): void {
   for (const socket of resting.splice(0)) if (!socket.isPaused()) socket.resume()
+}
+
+function copyOfLanding(bytes: number): Buffer {
+  const copy = Buffer.allocUnsafe(bytes)
+  landing.copy(copy, 0, 0, bytes)
+  return copy
 }
 
 function lendAll(socket: Socket, owner: Owner): void {

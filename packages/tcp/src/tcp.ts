@@ -13,6 +13,7 @@ import {
   type LoanTaker,
   logger,
   numbered,
+  PipeBase,
   PipeError,
   WrapPipe,
 } from '@striper/core'
@@ -81,6 +82,16 @@ export function fromSocket(socket: Socket): TcpPipe {
   return new TcpPipe(socket, unix ? 'unix' : 'tcp')
 }
 
+const getters = Object.getOwnPropertyDescriptors(
+  Object.getPrototypeOf(PipeBase.prototype) as Pick<
+    TcpPipe,
+    'writableLength' | 'writableNeedDrain'
+  >,
+)
+/** What waits in the buffer of a pipe itself, not of its socket, in bytes. */
+const queuedIn = getters.writableLength.get!
+const needsDrain = getters.writableNeedDrain.get!
+
 /** A socket as a byte pipe. Made by `connect`, `listen` and `fromSocket`. Lends what it reads, and
  *  takes loans. */
 export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Owner {
@@ -91,17 +102,16 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
   #full = false // of what was written past the buffer here: 'drain' has to follow
 
   static {
-    // Getters of readable-stream, which Node's types call properties. They tell of both ways in.
-    const { prototype } = WrapPipe
+    // They tell of both ways in. (Getters of readable-stream; Node's types call them properties.)
     Object.defineProperties(this.prototype, {
       writableLength: {
         get(this: TcpPipe) {
-          return this.#queued + (this.#full ? this.lower.writableLength : 0)
+          return queuedIn.call(this) + (this.#full ? this.lower.writableLength : 0)
         },
       },
       writableNeedDrain: {
         get(this: TcpPipe) {
-          return this.#full || Reflect.get(prototype, 'writableNeedDrain', this)
+          return this.#full || needsDrain.call(this)
         },
       },
     })
@@ -148,11 +158,11 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
   }
 
   writeLent(chunk: Buffer, loan: Loan | undefined): boolean {
-    if (this.pending || this.#queued > 0 || !this.writable || this.writableCorked > 0) {
+    if (this.pending || queuedIn.call(this) > 0 || !this.writable || this.writableCorked > 0) {
       loan?.keep() // it waits its turn with others, and nobody tells when it has gone
       return this.write(chunk)
     }
-    this.accept(chunk)
+    this.stats.bytesOut += chunk.length
     const { lower } = this
     if (loan) lower.write(chunk, error => (error ? loan.keep() : loan.release()))
     else lower.write(chunk)
@@ -177,16 +187,11 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
     return this
   }
 
-  /** What waits in the buffer of this pipe, not of the socket, in bytes. */
-  get #queued(): number {
-    return Reflect.get(WrapPipe.prototype, 'writableLength', this)
-  }
-
   protected override drained(): void {
     super.drained()
     if (!this.#full) return
     this.#full = false
-    if (this.#queued === 0 && this.writable) this.emit('drain')
+    if (queuedIn.call(this) === 0 && this.writable) this.emit('drain')
   }
 
   protected override explain(error: Error): PipeError {
