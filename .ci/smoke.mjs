@@ -44,6 +44,8 @@ const runs = [
     return { program: 'packages/cli/src/main.ts', args: [name, '--help'] }
   }),
   { program: 'bench/bench.ts', args: ['relay', '--smoke'] },
+  { program: 'bench/bench.ts', args: ['stripe', '--smoke'] },
+  { program: 'bench/bench.ts', args: ['codec', 'frame', '--rounds', '1'] },
   { program: 'bench/bench.ts', args: ['wan', '--smoke'] },
   { program: 'bench/bench.ts', args: ['tunnel', 'idle', '--count', '200'] },
   { program: 'bench/soak/lanes.ts', args: ['--size', '16'] },

@@ -63,25 +63,6 @@ test('an ACK is due soon after a parcel came, and not before', () => {
   expect(receiver.ackAt).toBeUndefined()
 })
 
-test('many bytes ask for an ACK every 4 ms and no sooner, but a copy, or a young lane, at once', () => {
-  const { receiver, parcel, ack } = receiving()
-  const size = 64 * 1024
-  for (let number = 0; number < 16; number++) parcel(number)
-  ack(100)
-  parcel(16, size, undefined, 101)
-  expect(receiver.ackAt).toBe(104)
-  parcel(17, 10, undefined, 103)
-  expect(receiver.ackAt, 'no later for what comes meanwhile').toBe(104)
-  parcel(17, 10, undefined, 103)
-  expect(receiver.ackAt, 'a copy').toBe(103)
-  ack(104)
-  parcel(18, size, undefined, 120)
-  expect(receiver.ackAt, 'after a pause').toBe(120)
-  ack(120)
-  parcel(19, 10, undefined, 121)
-  expect(receiver.ackAt, 'few bytes').toBe(131)
-})
-
 test('credit is what the reader took, and the window; copies use none', () => {
   const { receiver, lanes, parcel, ack } = receiving()
   expect([receiver.limit, ack().limit]).toEqual([WINDOW, WINDOW])

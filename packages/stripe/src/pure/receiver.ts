@@ -13,10 +13,8 @@ import { type Ack, INITIAL_CREDIT, type LaneAck, MAX_PARCELS_UNDER_WAY } from '.
 /** An acknowledgement waits for so many bytes, or so long, whichever comes first. */
 const ACK_BYTES = 64 * 1024
 const ACK_MS = 10
-/** Never more often than this; where nothing but bytes ask for it, not as often: at high rates they
- *  would ask for thousands a second, each of which costs as much as a parcel. */
+/** Never more often than this: at high rates bytes alone would ask for thousands a second. */
 const LEAST_ACK_MS = 1
-const LEAST_BULK_ACK_MS = 4
 /** What an unknown round trip counts as, in ms: longer than any. */
 const UNKNOWN_RTT = 1e9
 /** A young lane's parcels are acknowledged at once, so that its room grows with its round trip. */
@@ -109,10 +107,9 @@ export class Receiver {
 
   #schedule(lane: Lane, bytes: number, known: boolean, now: number): void {
     this.#unacked += bytes
-    if (known || lane.received <= YOUNG_LANE_PARCELS) return this.ackNow(now)
-    const full = this.#unacked >= ACK_BYTES
-    const at = full ? Math.max(now, this.#ackedAt + LEAST_BULK_ACK_MS) : now + ACK_MS
-    this.#ackAt = Math.min(this.#ackAt ?? Infinity, at)
+    const urgent = known || lane.received <= YOUNG_LANE_PARCELS || this.#unacked >= ACK_BYTES
+    if (urgent) this.ackNow(now)
+    else this.#ackAt ??= now + ACK_MS
   }
 
   #check(number: number, bytes: number, isEnd: boolean): void {
