@@ -11,8 +11,8 @@ import { rng, type Rng } from '@striper/testkit/faults'
 import { command, numberOption } from '../../examples/lib/command.ts'
 import { content, send } from '../../examples/lib/content.ts'
 import { Program } from '../../examples/lib/program.ts'
-import { atRest } from './look.ts'
-import type { Holdings } from './measured.ts'
+import { atRest } from '../lib/look.ts'
+import type { Holdings } from '../lib/measured.ts'
 
 const HELP = `
 npx tsx --conditions=@striper/source bench/soak/relay.ts [--seconds S] [--at-once N] [--looks N] [--seed N]
@@ -56,7 +56,7 @@ await command(HELP, OPTIONS, async options => {
   const echoes = new Map<number, TcpPipe>() // by the number of the conversation
   const server = await listen({ host: '127.0.0.1', port: 0 }, pipe => echo(pipe, echoes))
   const where = ['--listen', '127.0.0.1:0', '--to', server.address]
-  const relay = new Program('../bench/soak/measured', 'relay', ...where)
+  const relay = new Program('../bench/lib/measured', 'relay', ...where)
   const target = parseAddress(await relay.address())
 
   let last = 0
