@@ -67,7 +67,8 @@ test('while an old server lets its last connection run out, new ones go to the o
   await talks(old)
   old.end()
   await Promise.all([collect(old), once(first.server, 'close')])
-  // The old trunk is over, and has not taken the new one's place with it.
+  await new Promise(resolve => setTimeout(resolve, 300)) // until the old trunk is over here as well
+  // It has not taken the new one's place with it.
   const two = await talking(local(port))
   expect([second.connections.length, second.lanes]).toEqual([2, 2])
   for (const each of [one, two]) each.destroy()
