@@ -15,7 +15,7 @@ test('three messages arrive through a layer of its own, and both stacks are show
 })
 
 test('a damaged byte fails the server with its cause, and the client with a reset', async () => {
-  const program = new Program('stack', '--damage', '20')
+  const program = new Program('stack', '--damage', '13')
   expect(await program.exit).toBe(0)
   expect(program.output).toContain('server fails: frame(crc(tap(tcp#2))): damaged block')
   expect(program.output).toMatch(/client fails: .*ECONNRESET/)

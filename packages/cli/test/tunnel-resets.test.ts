@@ -15,6 +15,8 @@ interface Sides {
   theirs: Socket
 }
 
+const PATIENCE_MS = 30_000
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
 const MiB = Buffer.alloc(1024 * 1024)
 
 /** How a connection is brought to a point of its life. */
@@ -33,7 +35,7 @@ const points: Record<string, (sides: Sides) => Promise<unknown>> = {
   'in a transfer that it sends, and nobody reads': async ({ mine, theirs }) => {
     theirs.pause()
     for (let i = 0; i < 32; i++) mine.write(MiB)
-    await vi.waitFor(() => expect(theirs.bytesRead).toBeGreaterThan(0))
+    await vi.waitFor(() => expect(theirs.bytesRead).toBeGreaterThan(0), PATIENCE_MS)
   },
   'in a transfer that it gets': ({ mine, theirs }) => {
     for (let i = 0; i < 32; i++) theirs.write(MiB)
@@ -70,7 +72,7 @@ async function scene() {
   await echo()
   const open = async (): Promise<[Socket, Socket]> => {
     const near = dial(both.port)
-    await vi.waitFor(() => expect(accepted).toHaveLength(2))
+    await vi.waitFor(() => expect(accepted).toHaveLength(2), PATIENCE_MS)
     return [near, accepted[1]!]
   }
   const settled = () =>
@@ -78,7 +80,7 @@ async function scene() {
       for (const end of [both.server, both.client]) {
         expect(end.snapshot().open).toMatchObject({ sessions: 1, channels: 1 })
       }
-    })
+    }, PATIENCE_MS)
   return { ...both, accepted, open, echo, settled }
 }
 

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { closed, serve, servers } from '../../../examples/test/scene.ts'
+import { resetBehindEnd } from '../../tcp/src/reset.ts'
 import { EventLog } from '../src/log.ts'
 import { parseCommandLine, valuesOf } from '../src/option.ts'
 import { runClient, runServer } from '../src/run.ts'
@@ -143,6 +144,11 @@ export async function tunnel(target: number, more: { server?: string[]; client?:
 
 /** The code of the error that a socket fails with; undefined where it closes without one. */
 export async function resetOf(socket: Socket): Promise<unknown> {
+  // Behind bytes that nobody had read yet, libuv takes it for an end.
+  socket.once('end', () => {
+    const reset = resetBehindEnd(socket)
+    if (reset) socket.destroy(reset)
+  })
   await closed(socket)
   const { errored } = socket
   return errored && 'code' in errored ? errored.code : undefined

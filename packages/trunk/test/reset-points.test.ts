@@ -106,7 +106,7 @@ async function nothingLeft({ gatherer, server, dialled, near }: TcpScene): Promi
     expect([gatherer.strangers, gatherer.sessions.length, server.connections.size]).toEqual([
       ...[0, 0, 0],
     ])
-  })
+  }, 10_000)
   expect(near.closed).toBe(true)
   expect(dialled.filter(pipe => !pipe.closed)).toEqual([])
   await server.close()
