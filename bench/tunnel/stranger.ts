@@ -1,5 +1,5 @@
-// Those without the key, at one server: each attempt is of the next sort, and from an address of its
-// own, so that no penalty for the one before spares the server.
+// Those without the key, at one server: each attempt is of the next sort, and from an address of
+// its own, so that no penalty for the one before spares the server.
 //
 //   stranger.ts HOST PORT PER_SECOND SECONDS     says { over: Siege } when the last is gone
 //

@@ -27,7 +27,7 @@ export class Carrier extends WrapPipe<'bytes'> {
 
   readonly #claims: Claims | undefined
 
-  /** `listens`: what comes is from somebody unknown, who may claim no more than a handshake needs. */
+  /** `listens`: what comes is from somebody unknown, who may claim what a handshake needs. */
   constructor(below: ByteDuplex, listens: boolean) {
     super(below, { kind: 'bytes', label: `records(${labelOf(below)})` })
     this.#claims = listens ? new Claims() : undefined
