@@ -1,7 +1,8 @@
 // Random conversations through the relay, for half an hour: small and large, with readers that stop
 // now and then, and with either end killed in the middle. What is not killed must come back as it
 // was sent. Now and then all is let run out, and the relay must then hold what it held the first
-// time: descriptors, timers, memory, and none of its recycled chunks. Exit code 1 where it does not.
+// time: descriptors, timers, memory, and none of its recycled chunks. The exit code is 1 where it
+// does not.
 //
 //   client ── relay ── echo
 
