@@ -6,7 +6,8 @@ import type { Layered } from './layers.ts'
 const WARM_MESSAGES = 3000
 const BATCH_CPU_MS = 150
 
-/** Nanoseconds of CPU a message of `bytes`, both ends together. Collecting garbage is part of it. */
+/** Nanoseconds of CPU a message of `bytes`, both ends together. Collecting garbage is part of it.
+ *  */
 export async function costOf({ open }: Layered, bytes: number): Promise<number> {
   const [near, far] = await open()
   const unit = Buffer.alloc(bytes, 'x')

@@ -7,7 +7,8 @@
 //   entry, exit                       the striping pair: bridge, reassemble, stripe, frame, tcp
 //   entry-tls, exit-tls               the same, with TLS on each lane; the secret is in SECRET
 //
-// Asked anything on stdin, it says { counts }: what JavaScript has copied, and what came in parcels.
+// Asked anything on stdin, it says { counts }: what JavaScript has copied, and what came in
+// parcels.
 
 import net from 'node:net'
 import tls from 'node:tls'

@@ -1,5 +1,5 @@
-// An address that swallows all that is sent to it: a listener that was stopped with its queue full, so
-// that the kernel drops whoever knocks.
+// An address that swallows all that is sent to it: a listener that was stopped with its queue full,
+// so that the kernel drops whoever knocks.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// Peers with the key that do what the command never does, and clients whose server is not there, or is
-// another one now.
+// Peers with the key that do what the command never does, and clients whose server is not there, or
+// is another one now.
 
 import { once } from 'node:events'
 import type { Socket } from 'node:net'

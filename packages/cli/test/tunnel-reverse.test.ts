@@ -1,4 +1,5 @@
-// -R: whose port it is, what becomes of it when server or network go away, and how many may come by it.
+// -R: whose port it is, what becomes of it when server or network go away, and how many may come by
+// it.
 
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'

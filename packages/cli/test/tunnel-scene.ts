@@ -109,8 +109,8 @@ export async function startServer(key: string, args: readonly string[], port = 0
   return { server, port: Number(at) }
 }
 
-/** A port where somebody resets whoever comes, and a function that makes room there: nobody else can
- *  have taken it meanwhile. */
+/** A port where somebody resets whoever comes, and a function that makes room there: nobody else
+ *  can have taken it meanwhile. */
 export async function heldPort(): Promise<{ port: number; free: () => Promise<unknown> }> {
   const port = await serve(socket => void socket.resetAndDestroy())
   const holder = servers.at(-1)!

@@ -1,5 +1,6 @@
-// What time does to connections through the tunnel: they may idle only so long, be half-closed only so
-// long, and stand still without a lane only so long. Both ends have these times, and either's counts.
+// What time does to connections through the tunnel: they may idle only so long, be half-closed only
+// so long, and stand still without a lane only so long. Both ends have these times, and either's
+// counts.
 
 import { once } from 'node:events'
 import type { Socket } from 'node:net'

@@ -69,8 +69,8 @@ export class Lending {
     this.#pipe = pipe
   }
 
-  /** Lends a unit, and counts it, where nobody but the borrower would see it, and it would see it at
-   *  once. False: the unit is to go by 'data', for good, and the loan is kept. */
+  /** Lends a unit, and counts it, where nobody but the borrower would see it, and it would see it
+   *  at once. False: the unit is to go by 'data', for good, and the loan is kept. */
   lend(unit: Buffer, loan: Loan | undefined): boolean {
     const { borrower } = this
     if (borrower === undefined || !this.#alone) {

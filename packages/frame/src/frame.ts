@@ -13,8 +13,8 @@ import type { Borrower, ByteDuplex, Codec, Layer, Lender, Loan } from '@striper/
 import type { Message, MessagePipe } from '@striper/core'
 
 const HEADER_BYTES = 4
-/** Pieces at the beginning of a message that have no more bytes than this, all together, are headers
- *  of what stands above: to copy them costs less than to write each by itself. */
+/** Pieces at the beginning of a message that have no more bytes than this, all together, are
+ *  headers of what stands above: to copy them costs less than to write each by itself. */
 const JOINED_BYTES = 64
 
 /** 64 KiB of payload, and room for the headers of whatever stands above. */

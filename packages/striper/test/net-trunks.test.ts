@@ -1,5 +1,5 @@
-// Which trunk a connection of `net` is on, what becomes of it when its server restarts or the network is
-// away for a while, and the rest of the shape of net that a program leans on.
+// Which trunk a connection of `net` is on, what becomes of it when its server restarts or the
+// network is away for a while, and the rest of the shape of net that a program leans on.
 
 import { once } from 'node:events'
 import { type BytePipe, net, newSecret } from 'striper'
@@ -24,7 +24,8 @@ async function talks(connection: BytePipe): Promise<void> {
   await once(connection, 'data')
 }
 
-/** A connection to a server that has come in another's place: the trunk to that one may not know yet. */
+/** A connection to a server that has come in another's place: the trunk to that one may not know
+ *  yet. */
 async function reaching(server: net.Server, options: net.ConnectOptions): Promise<net.Connection> {
   for (;;) {
     const connection = net.connect(options)

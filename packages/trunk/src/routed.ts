@@ -3,10 +3,10 @@
 //   ways   192.0.2.7 → 198.51.100.1    fails     ─┐ the next dial tries the next way; a lane that
 //          192.0.2.7 → 198.51.100.2    worked    ─┘ worked is dialled again by the same
 //
-// A way that swallows all that is sent to it (an IPv6 that leads nowhere is the common one) must not
-// cost the whole time that a dial may take while there is another: so a dial that does not even
-// connect is given up sooner then. It is not two dials at once, as RFC 8305 has it, for each would be
-// a lane; a trunk has mostly several, and they begin by different ways.
+// A way that swallows all that is sent to it (an IPv6 that leads nowhere is the common one) must
+// not cost the whole time that a dial may take while there is another: so a dial that does not even
+// connect is given up sooner then. It is not two dials at once, as RFC 8305 has it, for each would
+// be a lane; a trunk has mostly several, and they begin by different ways.
 
 import { type Layer, type MessagePipe, PipeError, type Pipe } from '@striper/core'
 import type { DialLane } from './keeper.ts'

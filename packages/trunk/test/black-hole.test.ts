@@ -1,5 +1,5 @@
-// A server of which one address swallows all that is sent to it, as an IPv6 that leads nowhere does:
-// a lane finds the other address in time, and does not wait as long as a dial may take.
+// A server of which one address swallows all that is sent to it, as an IPv6 that leads nowhere
+// does: a lane finds the other address in time, and does not wait as long as a dial may take.
 
 import net from 'node:net'
 import { type BytePipe, type Layer, stack } from '@striper/core'

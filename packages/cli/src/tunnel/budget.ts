@@ -30,8 +30,8 @@ export interface Budget {
   readonly sentence: string
 }
 
-/** The limits of a session's mux. It takes a few channels more than there may be conversations: those
- *  that are one too many are refused by whoever counts them, with a reason. */
+/** The limits of a session's mux. It takes a few channels more than there may be conversations:
+ *  those that are one too many are refused by whoever counts them, with a reason. */
 export function muxLimits({ windowBytes, maxChannels }: CommonSettings) {
   const totalWindowBytes = WINDOWS * windowBytes
   const most = maxChannels + SPARE_CHANNELS

@@ -2,7 +2,8 @@
 //
 //   memory ─┬─ a half: channels, each at its most, which says how many there may be
 //           ├─ a quarter: what the windows of all channels may grow by
-//           └─ a quarter: what was sent to clients and is not acknowledged, a share for each session
+//           └─ a quarter: what was sent to clients and is not acknowledged, a share for each
+// session
 //
 // The first two are counted as they are used (`WindowPool` of mux). The third is set aside when a
 // session begins, and given back at its end: so it holds whatever the clients do.

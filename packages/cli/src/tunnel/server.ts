@@ -96,7 +96,8 @@ class Server {
     })
   }
 
-  /** What a session is made with that is about to begin; undefined where there is no room for it. */
+  /** What a session is made with that is about to begin; undefined where there is no room for it.
+   *  */
   #room() {
     const full = this.#sessions.size >= this.#budget.sessions
     const share = full ? undefined : this.#shares.take(this.#settings.windowBytes)

@@ -51,9 +51,8 @@ export class MuxCore<P> {
   #unopened = 0 // of the channels: those for which something has come, and no OPEN yet
   #waiting = 0
   #peerOpened: number | undefined // as its GOAWAY said
-  /** Channels that were opened, at either end. */
+  /** Channels that were opened, at either end; and those of the peer that were refused. */
   opened = 0
-  /** Channels of the peer that were refused. */
   refused = 0
 
   constructor(limits: MuxLimits) {

@@ -19,8 +19,8 @@ export class WindowPool {
     return this.#takenBytes
   }
 
-  /** Whether a window may grow by so much: by half of what is left, at most, so that there is always
-   *  some for the next. */
+  /** Whether a window may grow by so much: by half of what is left, at most, so that there is
+   *  always some for the next. */
   has(bytes: number): boolean {
     return bytes <= (this.bytes - this.#takenBytes) / 2
   }

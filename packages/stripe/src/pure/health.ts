@@ -15,9 +15,11 @@ export const DEAD_MS = 20_000
 const SUSPECT_TIMES = 4
 const LEAST_SUSPECT_MS = 1000
 
-/** Without credit for so long, lanes are asked whether it was granted in words that were lost; in ms */
+/** Without credit for so long, lanes are asked whether it was granted in words that were lost; in
+ *  ms */
 export const STARVED_MS = 1000
-/** A tick that is so late was not late by itself: this process, or the machine, was stopped; in ms */
+/** A tick that is so late was not late by itself: this process, or the machine, was stopped; in ms
+ *  */
 export const LEAP_MS = 1000
 
 export type Lanes = ReadonlyMap<number, Lane>

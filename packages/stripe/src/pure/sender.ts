@@ -131,7 +131,8 @@ export class Sender {
     if (twin) return this.#send(twin, true, now)
     const fresh = this.#nextFresh(views)
     if (fresh) return this.#send(fresh, false, now)
-    if (parcels.length === 0 || this.#lanes.size < 2) return undefined // nothing to copy, or nowhere
+    // Nothing to copy, or nowhere.
+    if (parcels.length === 0 || this.#lanes.size < 2) return undefined
     // A writer that is held back has more, though it may not be here yet.
     const more = (this.backlog || this.#mode.endless) && !this.starved
     if (more && this.backlog) for (const lane of views) lane.passedOver = lane.open

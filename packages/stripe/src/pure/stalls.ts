@@ -1,5 +1,5 @@
-// Stalls: whether a lane stands still and goes on, again and again, as TCP does while it repairs what
-// was lost: what came after the loss is there, but nobody may see it for a round trip.
+// Stalls: whether a lane stands still and goes on, again and again, as TCP does while it repairs
+// what was lost: what came after the loss is there, but nobody may see it for a round trip.
 //
 // A lane that does so wants more under way, or it is empty by the time that it goes on. One whose
 // queue was too short for what we gave it looks the same, and wants less. So what counts are stalls
