@@ -72,10 +72,10 @@ test('F23: a server keeps to half of its files: 200 strangers, a transfer is who
 
 test('F23: a relay that has no file left for a connection drops that one, and no other', async () => {
   const target = await serve(socket => void socket.pipe(socket))
-  const relay = frugal(64, 'relay', '--listen', '127.0.0.1:0', '--to', `127.0.0.1:${target}`)
+  const relay = frugal(128, 'relay', '--listen', '127.0.0.1:0', '--to', `127.0.0.1:${target}`)
   const [, port] = await relay.printed(/127\.0\.0\.1:(\d+)/)
   const finish = await transfer(Number(port))
-  const disperse = await crowd(Number(port), 200 - 32) // each takes two files
+  const disperse = await crowd(Number(port), 200 - 64) // each takes two files
   await finish()
   disperse()
   await vi.waitFor(
