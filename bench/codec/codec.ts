@@ -1,8 +1,9 @@
 // bench codec: nanoseconds a message in each layer. The layers are in layers.ts.
 
-import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { numberOption, UsageError } from '../../examples/lib/command.ts'
+import { headingOf } from '../lib/command.ts'
+import { median } from '../lib/figures.ts'
 import { type Below, LAYERS, type Layered } from './layers.ts'
 import { costOf } from './measure.ts'
 
@@ -47,7 +48,7 @@ async function run({ json, rounds, chosen }: Options, args: string[]): Promise<v
       }
     }
   }
-  const cost = (name: string, bytes: number) => median(costs.get(keyOf(name, bytes))!)
+  const cost = (name: string, bytes: number) => median(costs.get(keyOf(name, bytes))!)!
   if (!json) for (const text of heading(args, rounds)) console.log(text)
   for (const { name, below } of chosen) {
     const figures = SIZES.map(bytes => {
@@ -63,11 +64,8 @@ function keyOf(name: string, bytes: number): string {
 }
 
 function heading(args: readonly string[], rounds: number): string[] {
-  const date = new Date().toISOString().slice(0, 16).replace('T', ' ')
-  const cores = cpus()
   return [
-    ['npm run bench -- codec', ...args].join(' '),
-    `${date} UTC, node ${process.versions.node}, ${cores.length} × ${cores[0]?.model ?? 'unknown'}`,
+    ...headingOf('codec', args),
     `CPU ns a message, both ends, less what is below; medians of ${rounds}`,
     '',
     line(['layer', '64 B', '4 KiB', '64 KiB', 'over']),
@@ -87,12 +85,6 @@ function toJson(name: string, figures: readonly number[]): string[] {
 }
 
 /** The middle value, or the mean of the two in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = (sorted.length - 1) / 2
-  return (sorted[Math.ceil(middle)]! + sorted[Math.floor(middle)]!) / 2
-}
-
 function parse(args: string[]) {
   const { values, positionals } = parseOrExplain(args)
   const known = LAYERS.map(({ name }) => name)

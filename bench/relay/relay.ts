@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from 'tsup'
 import { numberOption, UsageError } from '../../examples/lib/command.ts'
+import { endOnSignal, rowsNamed } from '../lib/command.ts'
 import { Bench, iperfObstacle } from './passes.ts'
 import { lacks, RELAYS, type RelayName } from './relays.ts'
 import { claimsOf, type Figure, figuresOf, heading, tableHead, toClaim } from './report.ts'
@@ -61,8 +62,7 @@ export async function relay(args: string[]): Promise<void> {
 }
 
 async function run(options: Options, command: string): Promise<void> {
-  // What runs beside us ends with us.
-  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+  endOnSignal()
   if (process.platform !== 'linux') throw new UsageError('figures of processes need Linux')
   // What is not of the table keeps clear of the JSON.
   const print = (text: string) => (options.json ? console.error(text) : console.log(text))
@@ -146,14 +146,10 @@ function status(text: string): void {
 
 function parse(args: string[]) {
   const { values, positionals } = parseOrExplain(args)
-  const unknown = positionals.find(name => !ROWS.some(row => row.name === name))
-  if (unknown !== undefined)
-    throw new UsageError(`no row '${unknown}'; --list says which there are`)
   const without = values.without.split(',').filter(name => name !== '')
   const wrong = without.find(name => name === 'bridge' || !RELAYS.includes(name as RelayName))
   if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)
-  const chosen =
-    positionals.length > 0 ? ROWS.filter(({ name }) => positionals.includes(name)) : ROWS
+  const chosen = rowsNamed(ROWS, positionals)
   const rounds = numberOption('rounds', values.rounds, 1, 1000)
   const seconds = numberOption('seconds', values.seconds, 1, 3600)
   if (!values.smoke) return { ...values, chosen, without, rounds, seconds }

@@ -2,6 +2,7 @@
 // reached.
 
 import { cpus } from 'node:os'
+import { median } from '../lib/figures.ts'
 import { RELAYS, type RelayName, versionOf } from './relays.ts'
 import { type Claim, CLAIMS, type Measure, type Pass, type Row } from './rows.ts'
 
@@ -59,14 +60,6 @@ function valuesOf({ of }: Measure, rounds: Rounds): Partial<Record<RelayName, nu
     if (value !== undefined) values[name] = value
   }
   return values
-}
-
-/** The middle value, or the mean of the two in the middle; undefined of none. */
-export function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  if (sorted.length === 0) return undefined
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
 }
 
 /** One line of JSON. */

@@ -1,6 +1,7 @@
 // The rows: what is put through each relay, what is measured of it, and the ratios that are to be
 // reached.
 
+import { quantile } from '../lib/figures.ts'
 import { conversationsAtMost, type RelayName } from './relays.ts'
 
 /** What one pass through one relay came to. */
@@ -155,12 +156,6 @@ export const CLAIMS: readonly Claim[] = [
   { row: 'idle', measure: 'memory', over: 'pipe', reach: 1.1, better: 'less' },
   { row: 'ten', measure: 'peak', reach: 96, better: 'less' },
 ]
-
-/** The value that a share of the values does not exceed; undefined of none. */
-export function quantile(values: readonly number[], share: number): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.max(Math.ceil(share * sorted.length) - 1, 0)]
-}
 
 function over(value: number | undefined, by: number | undefined): number | undefined {
   return value === undefined || by === undefined || by === 0 ? undefined : value / by

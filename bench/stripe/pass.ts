@@ -7,6 +7,7 @@ import net, { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newSecret } from 'striper'
+import { sum } from '../lib/figures.ts'
 import { Child } from './child.ts'
 import type { Come, Job } from './load.ts'
 import type { Counts } from './relay.ts'
@@ -156,8 +157,4 @@ async function download(load: Child, relays: readonly Child[], job: Job, counts:
 async function askCounts(relay: Child): Promise<Counts> {
   relay.say({})
   return relay.hear<Counts>('counts')
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
 }

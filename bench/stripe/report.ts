@@ -1,13 +1,14 @@
 // The report: a line for each contender of a row for people, a line of JSON for each measure for
 // programs.
 
-import { cpus } from 'node:os'
+import { headingOf } from '../lib/command.ts'
+import { median } from '../lib/figures.ts'
 import type { Pass } from './pass.ts'
 import { type Contender, CONTENDERS, type Measure, type Medians, type Row } from './rows.ts'
 
 /** The middle one of each figure. */
 export function mediansOf(passes: readonly Pass[]): Pass {
-  const middle = (of: (pass: Pass) => number) => median(passes.map(of))
+  const middle = (of: (pass: Pass) => number) => median(passes.map(of))!
   const known = (of: (pass: Pass) => number | undefined) => {
     return of(passes[0]!) === undefined ? undefined : middle(pass => of(pass)!)
   }
@@ -21,12 +22,6 @@ export function mediansOf(passes: readonly Pass[]): Pass {
 }
 
 /** The middle value, or the mean of the two in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = (sorted.length - 1) / 2
-  return (sorted[Math.ceil(middle)]! + sorted[Math.floor(middle)]!) / 2
-}
-
 /** Whether striper reaches what it should; undefined where one of the two is not known. */
 function holds({ better, of, reach }: Measure, medians: Medians): boolean | undefined {
   const value = medians.striper && of(medians.striper)
@@ -61,12 +56,13 @@ export function toJson({ name, measures }: Row, medians: Medians): string[] {
 }
 
 /** What stands above the table. */
-export function heading(rounds: number, command: string, lacking: readonly string[]): string[] {
-  const date = new Date().toISOString().slice(0, 16).replace('T', ' ')
-  const cores = cpus()
+export function heading(
+  rounds: number,
+  args: readonly string[],
+  lacking: readonly string[],
+): string[] {
   return [
-    command,
-    `${date} UTC, node ${process.versions.node}, ${cores.length} × ${cores[0]?.model ?? 'unknown'}`,
+    ...headingOf('stripe', args),
     `one download over loopback through two relays, medians of ${rounds}; CPU of both relays, memory of the larger`,
     ...lacking,
   ]

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { numberOption, UsageError } from '../../examples/lib/command.ts'
+import { endOnSignal, rowsNamed } from '../lib/command.ts'
 import { buildPrograms } from './build.ts'
 import { obstacle } from './child.ts'
 import { type Pass, pass } from './pass.ts'
@@ -61,18 +62,17 @@ function list({ chosen }: Options): void {
 async function start(options: Options, args: string[]): Promise<void> {
   const why = obstacle()
   if (why !== undefined) throw new UsageError(`bench stripe ${why}`)
-  // What runs beside us ends with us.
-  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+  endOnSignal()
   const programs = await buildPrograms()
   if (options.profile) await profileRows(options, programs)
-  else await run(options, programs, ['npm run bench -- stripe', ...args].join(' '))
+  else await run(options, programs, args)
 }
 
-async function run(options: Options, programs: string, command: string): Promise<void> {
+async function run(options: Options, programs: string, args: readonly string[]): Promise<void> {
   const { chosen, rounds, json } = options
   const { contenders, lacking } = whoCan(options.contenders)
   // What is not of the table keeps clear of the JSON.
-  for (const text of heading(rounds, command, lacking)) (json ? console.error : console.log)(text)
+  for (const text of heading(rounds, args, lacking)) (json ? console.error : console.log)(text)
   if (!json) console.log(`\n${tableHead()}`)
   for (const row of chosen) {
     const medians = await measure(row, programs, contenders, rounds)
@@ -139,10 +139,7 @@ async function profileRows({ chosen }: Options, programs: string): Promise<void>
 
 function parse(args: string[]) {
   const { values, positionals } = parseOrExplain(args)
-  const unknown = positionals.find(name => !ROWS.some(row => row.name === name))
-  if (unknown !== undefined)
-    throw new UsageError(`no row '${unknown}'; --list says which there are`)
-  const chosen = positionals.length > 0 ? ROWS.filter(row => positionals.includes(row.name)) : ROWS
+  const chosen = rowsNamed(ROWS, positionals)
   const without = values.without.split(',').filter(name => name !== '') as Contender[]
   const wrong = without.find(name => name === 'striper' || !CONTENDERS.includes(name))
   if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)

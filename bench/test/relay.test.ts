@@ -1,8 +1,9 @@
 // What the relay bench makes of its passes.
 
 import { expect, test } from 'vitest'
-import { claimsOf, figuresOf, median, type Rounds, toClaim, toJson } from '../relay/report.ts'
-import { CLAIMS, quantile, ROWS } from '../relay/rows.ts'
+import { median, quantile } from '../lib/figures.ts'
+import { claimsOf, figuresOf, type Rounds, toClaim, toJson } from '../relay/report.ts'
+import { CLAIMS, ROWS } from '../relay/rows.ts'
 
 const row = (name: string) => ROWS.find(each => each.name === name)!
 /** A round of bulk in which each relay took so much CPU for a gigabyte in a second. */

@@ -35,7 +35,7 @@ export class Stalls {
   /** For how long more than a round trip there has to be something under way, in ms; 0 for a lane
    *  that does not stall. */
   lasting(now: number): number {
-    return this.#plainSince !== Infinity && now < this.#plainSince ? this.#ms : 0
+    return now < this.#plainSince ? this.#ms : 0
   }
 
   /** It stood still for `ms`, though what was sent at `sentAt` could have been there before;
