@@ -27,6 +27,7 @@ export {
 } from './loan.ts'
 export { Lending, SharedLoan } from './lending.ts'
 export { ByteQueue, compact } from './bytes.ts'
+export { type ChunkLoan, ChunkStock } from './chunks.ts'
 export { readInteger, writeInteger } from './integer.ts'
 export { abort } from './abort.ts'
 export { logger, type Log } from './log.ts'

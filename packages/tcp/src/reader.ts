@@ -9,9 +9,8 @@
 // costs an idle one nothing, and a large chunk is taken only when there is something to fill it.
 // What is copied is the landing: small messages, and the first bytes of large reads.
 
-import { compact, type Loan } from '@striper/core'
+import { ChunkStock, compact, type Loan } from '@striper/core'
 import type { Socket } from 'node:net'
-import { ChunkStock } from './chunks.ts'
 import { readInto, readMore } from './onread.ts'
 
 /** No common size of a block: behind one that fills it exactly there is nothing to read. */
