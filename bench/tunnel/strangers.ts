@@ -20,21 +20,17 @@ const crowd = onScene({
   about: 'the memory of --count (500) strangers at once, each with most of a handshake said',
   layout: { measured: true },
   async run(scene, { count = 500 }) {
-    // The same echoes with them and without: what those leave behind is not the strangers'. The
-    // server is new, so nothing is free that another stranger had.
-    const echoed = async () => {
-      await echoes(scene, 100)
-      return look(scene.server)
-    }
-    await echoed()
-    const [before, without] = [await echoed(), await echoed()]
+    // The server is new, so nothing is free that another stranger had; and it is at rest, so nobody
+    // else's memory grows meanwhile.
+    await echoes(scene, 100)
+    await atRest(scene.server)
+    const without = await look(scene.server)
     const where = ['127.0.0.1', `${scene.serverPort}`, `${count}`]
     await scene.child('./crowd.ts', [], ...where).hear('stay', LIMIT_MS)
-    const within = await echoed()
+    const within = await look(scene.server)
     const strangers = within.descriptors - without.descriptors
     const each = (of: (held: Holdings) => number) => {
-      const grown = of(within) - of(without) - (of(without) - of(before))
-      return grown / KiB / strangers
+      return (of(within) - of(without)) / KiB / Math.max(1, strangers)
     }
     const [heap, native] = [each(held => held.heapBytes), each(held => held.nativeBytes)]
     return [
