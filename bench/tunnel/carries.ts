@@ -61,7 +61,8 @@ const open = onScene({
   async run(scene) {
     const opened = (to: Scene['past'], count: number) =>
       scene.ask<number[]>('opened', { do: 'open', to, count }, LIMIT_MS)
-    // A tunnel runs for days: its code is compiled. The two in turns, for what else the machine does.
+    // A tunnel runs for days: its code is compiled. The two are asked in turns, for what else the
+    // machine does.
     const warm: Job = { do: 'short', to: scene.through, count: 1000, perSecond: 200 }
     await scene.ask('exchanged', warm, LIMIT_MS)
     const times = { tcp: [] as number[], tunnel: [] as number[] }
