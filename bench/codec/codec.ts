@@ -1,9 +1,9 @@
 // bench codec: nanoseconds a message in each layer. The layers are in layers.ts.
 
-import { parseArgs } from 'node:util'
-import { numberOption, UsageError } from '../../examples/lib/command.ts'
+import { numberOption, parsed, UsageError } from '../../examples/lib/command.ts'
 import { headingOf } from '../lib/command.ts'
 import { median } from '../lib/figures.ts'
+import { line } from '../lib/table.ts'
 import { type Below, LAYERS, type Layered } from './layers.ts'
 import { costOf } from './measure.ts'
 
@@ -27,6 +27,7 @@ const OPTIONS = {
 type Options = ReturnType<typeof parse>
 
 const SIZES = [64, 4096, 65_536]
+const WIDTHS = [16, 9, 9, 9, 9]
 
 /** Runs the bench with the arguments behind `codec`. */
 export async function codec(args: string[]): Promise<void> {
@@ -55,7 +56,10 @@ async function run({ json, rounds, chosen }: Options, args: string[]): Promise<v
       return Math.max(cost(name, bytes) - (below === undefined ? 0 : cost(below, bytes)), 0)
     })
     if (json) for (const line of toJson(name, figures)) console.log(line)
-    else console.log(line([name, ...figures.map(figure => figure.toFixed(0)), below ?? 'nothing']))
+    else {
+      const shown = figures.map(figure => figure.toFixed(0))
+      console.log(line([name, ...shown, below ?? 'nothing'], WIDTHS))
+    }
   }
 }
 
@@ -68,12 +72,8 @@ function heading(args: readonly string[], rounds: number): string[] {
     ...headingOf('codec', args),
     `CPU ns a message, both ends, less what is below; medians of ${rounds}`,
     '',
-    line(['layer', '64 B', '4 KiB', '64 KiB', 'over']),
+    line(['layer', '64 B', '4 KiB', '64 KiB', 'over'], WIDTHS),
   ]
-}
-
-function line(cells: readonly string[]): string {
-  return cells.map((cell, column) => (column === 0 ? cell.padEnd(16) : cell.padStart(9))).join('  ')
 }
 
 function toJson(name: string, figures: readonly number[]): string[] {
@@ -84,9 +84,8 @@ function toJson(name: string, figures: readonly number[]): string[] {
   })
 }
 
-/** The middle value, or the mean of the two in the middle. */
 function parse(args: string[]) {
-  const { values, positionals } = parseOrExplain(args)
+  const { values, positionals } = parsed({ args, options: OPTIONS, allowPositionals: true })
   const known = LAYERS.map(({ name }) => name)
   const unknown = positionals.find(name => !known.includes(name))
   if (unknown !== undefined)
@@ -94,13 +93,4 @@ function parse(args: string[]) {
   const chosen: readonly Layered[] =
     positionals.length > 0 ? LAYERS.filter(({ name }) => positionals.includes(name)) : LAYERS
   return { ...values, chosen, rounds: numberOption('rounds', values.rounds, 1, 1000) }
-}
-
-function parseOrExplain(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true })
-  } catch (error) {
-    const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
-    throw new UsageError(sentence, { cause: error })
-  }
 }

@@ -12,6 +12,15 @@ export function rowsNamed<R extends { name: string }>(all: readonly R[], names: 
   return names.length > 0 ? all.filter(({ name }) => names.includes(name)) : all
 }
 
+/** Those of `all` that a list with commas names, as `--without` has them. Throws a UsageError for a
+ *  name that is none, and for `ours`, which is always there. */
+export function peersIn<N extends string>(list: string, all: readonly N[], ours: N): N[] {
+  const names = list.split(',').filter(name => name !== '') as N[]
+  const wrong = names.find(name => name === ours || !all.includes(name))
+  if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)
+  return names
+}
+
 /** What stands above the figures: the command that gave them, when and where. */
 export function headingOf(bench: string, args: readonly string[]): string[] {
   const date = new Date().toISOString().slice(0, 16).replace('T', ' ')

@@ -5,7 +5,7 @@
 
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { readStats } from 'striper'
 
@@ -16,6 +16,8 @@ export interface Holdings {
   heapBytes: number
   /** What is in memory of it: all that, what OpenSSL holds, and what was free again since. */
   residentBytes: number
+  /** What is in memory of it outside V8's heap: what libraries hold, and Buffers. */
+  nativeBytes: number
   /** Chunks of recycled memory that somebody has. */
   lentChunks: number
   /** What keeps the process alive, by kind: sockets, timers. */
@@ -31,8 +33,9 @@ function holdings(): Holdings {
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   const descriptors = readdirSync('/proc/self/fd').length
   const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage()
+  const nativeBytes = residentBytes - getHeapStatistics().total_physical_size
   const { lentChunks } = readStats()
-  return { descriptors, heapBytes, residentBytes, lentChunks, resources }
+  return { descriptors, heapBytes, residentBytes, nativeBytes, lentChunks, resources }
 }
 
 let count = 0

@@ -5,10 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { build } from 'tsup'
-import { numberOption, UsageError } from '../../examples/lib/command.ts'
-import { endOnSignal, rowsNamed } from '../lib/command.ts'
+import { numberOption, parsed, UsageError } from '../../examples/lib/command.ts'
+import { endOnSignal, peersIn, rowsNamed } from '../lib/command.ts'
 import { Bench, iperfObstacle } from './passes.ts'
 import { lacks, RELAYS, type RelayName } from './relays.ts'
 import { claimsOf, type Figure, figuresOf, heading, tableHead, toClaim } from './report.ts'
@@ -145,22 +144,11 @@ function status(text: string): void {
 }
 
 function parse(args: string[]) {
-  const { values, positionals } = parseOrExplain(args)
-  const without = values.without.split(',').filter(name => name !== '')
-  const wrong = without.find(name => name === 'bridge' || !RELAYS.includes(name as RelayName))
-  if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)
+  const { values, positionals } = parsed({ args, options: OPTIONS, allowPositionals: true })
+  const without = peersIn(values.without, RELAYS, 'bridge')
   const chosen = rowsNamed(ROWS, positionals)
   const rounds = numberOption('rounds', values.rounds, 1, 1000)
   const seconds = numberOption('seconds', values.seconds, 1, 3600)
   if (!values.smoke) return { ...values, chosen, without, rounds, seconds }
   return { ...values, chosen: [SMOKE], without, rounds: 1, seconds: 1 }
-}
-
-function parseOrExplain(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true })
-  } catch (error) {
-    const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
-    throw new UsageError(sentence, { cause: error })
-  }
 }

@@ -3,6 +3,7 @@
 
 import { cpus } from 'node:os'
 import { median } from '../lib/figures.ts'
+import { line } from '../lib/table.ts'
 import { RELAYS, type RelayName, versionOf } from './relays.ts'
 import { type Claim, CLAIMS, type Measure, type Pass, type Row } from './rows.ts'
 
@@ -92,13 +93,13 @@ export function heading(command: string, rounds: number, sender: string, missing
 }
 
 export function tableHead(): string {
-  return line(['row', ...RELAYS, ''])
+  return line(['row', ...RELAYS, ''], WIDTHS)
 }
 
 /** A line of the table. */
 export function toLine({ row, value, unit, peers }: Figure): string {
   const values = RELAYS.map(name => figure(name === 'bridge' ? value : peers[name]))
-  return line([row, ...values, `(${unit})`])
+  return line([row, ...values, `(${unit})`], WIDTHS)
 }
 
 /** A line of the ratios. */
@@ -106,15 +107,6 @@ export function toClaim({ row, value, unit, reach, holds, better }: Figure): str
   const verdict = holds === undefined ? '–' : holds ? 'yes' : 'NO'
   const bound = `${better === 'more' ? '≥' : '≤'} ${reach}`
   return `${row.padEnd(22)}  ${figure(value).padStart(9)}  ${bound.padStart(9)}  ${verdict}  (${unit})`
-}
-
-function line(cells: readonly string[]): string {
-  return cells
-    .map((cell, column) => {
-      const width = WIDTHS[column] ?? 0
-      return column === 0 ? cell.padEnd(width) : cell.padStart(width)
-    })
-    .join('  ')
 }
 
 function figure(value: number | undefined): string {

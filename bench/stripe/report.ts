@@ -3,6 +3,7 @@
 
 import { headingOf } from '../lib/command.ts'
 import { median } from '../lib/figures.ts'
+import { line } from '../lib/table.ts'
 import type { Pass } from './pass.ts'
 import { type Contender, CONTENDERS, type Measure, type Medians, type Row } from './rows.ts'
 
@@ -21,7 +22,6 @@ export function mediansOf(passes: readonly Pass[]): Pass {
   }
 }
 
-/** The middle value, or the mean of the two in the middle. */
 /** Whether striper reaches what it should; undefined where one of the two is not known. */
 function holds({ better, of, reach }: Measure, medians: Medians): boolean | undefined {
   const value = medians.striper && of(medians.striper)
@@ -71,17 +71,11 @@ export function heading(
 const WIDTHS = [10, 9, 7, 9, 9, 10, 12, 12, 0]
 
 export function tableHead(): string {
-  return line([
-    'row',
-    'by',
-    'GB/s',
-    'CPU s/GB',
-    '÷ naive',
-    'peak MiB',
-    'copied B/B',
-    'KiB a parcel',
-    'reach',
-  ])
+  return line(
+    ['row', 'by', 'GB/s', 'CPU s/GB', '÷ naive', 'peak MiB', 'copied B/B', 'KiB a parcel', 'reach'],
+    WIDTHS,
+    2,
+  )
 }
 
 /** The lines of a row: striper, and each of the others. */
@@ -95,7 +89,8 @@ export function toLines(row: Row, medians: Medians): string[] {
     const figures = [pass.speed, pass.cpu, ratio].map(value => value?.toFixed(2) ?? '–')
     const copied = pass.copied?.toFixed(2) ?? '–'
     const parcel = pass.parcel?.toFixed(1) ?? '–'
-    return line([row.name, contender, ...figures, pass.memory.toFixed(0), copied, parcel, verdicts])
+    const cells = [...figures, pass.memory.toFixed(0), copied, parcel, verdicts]
+    return line([row.name, contender, ...cells], WIDTHS, 2)
   })
 }
 
@@ -109,15 +104,6 @@ function verdictsOf({ measures }: Row, medians: Medians): string {
       return `${measure.name} ${sign} ${reach.toFixed(2)}: ${verdict}`
     })
     .join(', ')
-}
-
-function line(cells: readonly string[]): string {
-  return cells
-    .map((cell, column) =>
-      column < 2 ? cell.padEnd(WIDTHS[column]!) : cell.padStart(WIDTHS[column]!),
-    )
-    .join('  ')
-    .trimEnd()
 }
 
 function round(value: number | undefined): number | null {

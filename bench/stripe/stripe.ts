@@ -4,9 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { numberOption, UsageError } from '../../examples/lib/command.ts'
-import { endOnSignal, rowsNamed } from '../lib/command.ts'
+import { numberOption, parsed, UsageError } from '../../examples/lib/command.ts'
+import { endOnSignal, peersIn, rowsNamed } from '../lib/command.ts'
 import { buildPrograms } from './build.ts'
 import { obstacle } from './child.ts'
 import { type Pass, pass } from './pass.ts'
@@ -138,23 +137,12 @@ async function profileRows({ chosen }: Options, programs: string): Promise<void>
 }
 
 function parse(args: string[]) {
-  const { values, positionals } = parseOrExplain(args)
+  const { values, positionals } = parsed({ args, options: OPTIONS, allowPositionals: true })
   const chosen = rowsNamed(ROWS, positionals)
-  const without = values.without.split(',').filter(name => name !== '') as Contender[]
-  const wrong = without.find(name => name === 'striper' || !CONTENDERS.includes(name))
-  if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)
+  const without = peersIn(values.without, CONTENDERS, 'striper')
   const contenders = CONTENDERS.filter(each => !without.includes(each))
   const rounds = numberOption('rounds', values.rounds, 1, 1000)
   if (!values.smoke) return { ...values, chosen, contenders, rounds }
   const smoke: Row = { ...ROWS[0]!, amount: { seconds: 1 } }
   return { ...values, chosen: [smoke], contenders: ['striper'] as Contender[], rounds: 1 }
-}
-
-function parseOrExplain(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true })
-  } catch (error) {
-    const [sentence = ''] = (error as Error).message.split('. ') // what follows is advice at length
-    throw new UsageError(sentence, { cause: error })
-  }
 }

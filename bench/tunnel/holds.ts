@@ -1,5 +1,5 @@
-// Rows of what the tunnel holds: memory and sockets, of idle channels, of conversations that are
-// over, and of strangers.
+// Rows of what the tunnel holds: memory and sockets, of idle channels and of conversations that are
+// over.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { newSecret } from 'striper'
 import type { Program } from '../../examples/lib/program.ts'
 import { End } from '../lib/end.ts'
-import { quantile, sum } from '../lib/figures.ts'
-import { atRest, look } from '../lib/look.ts'
-import { type Figure, least, most } from './figure.ts'
+import { sum } from '../lib/figures.ts'
+import { atRest } from '../lib/look.ts'
+import { type Figure, most } from './figure.ts'
 import type { Exchanged, Job } from './load.ts'
 import { judged, LIMIT_MS, onScene, type TunnelRow } from './row.ts'
 
@@ -86,56 +86,4 @@ async function holdings(programs: Record<string, Program>) {
   return all
 }
 
-/** How long one that has not proved who it is may stay, as `gather` has it, and a little. */
-const STRANGER_S = 10.5
-
-const strangers = onScene({
-  name: 'strangers',
-  about: 'an hour of one attempt a second without the key, in --seconds (60), each from an address',
-  layout: { measured: true },
-  async run(scene, { seconds = 60 }) {
-    const { server } = scene
-    const perSecond = Math.ceil(3600 / seconds)
-    const echoes = (count: number) => {
-      const job: Job = { do: 'echo', to: scene.through, count, bulk: false }
-      return scene.ask<number[]>('echoed', job, LIMIT_MS)
-    }
-    const attack = (s: number) => {
-      const where = ['127.0.0.1', `${scene.serverPort}`, `${perSecond}`, `${s}`]
-      const end = scene.child('./stranger.ts', [], ...where)
-      return end.hear('over', LIMIT_MS) as Promise<{ attempts: number; longestMs: number }>
-    }
-    await attack(5) // code is compiled
-    const quiet = await echoes(400)
-    const before = await atRest(server)
-    const siege = attack(seconds)
-    const held: { sockets: number; heapBytes: number; residentBytes: number }[] = []
-    const watch = setInterval(() => {
-      void look(server).then(({ descriptors, heapBytes, residentBytes }) => {
-        held.push({
-          sockets: descriptors - before.descriptors,
-          heapBytes: heapBytes - before.heapBytes,
-          residentBytes: residentBytes - before.residentBytes,
-        })
-      })
-    }, 5000)
-    const besieged = await echoes(Math.floor((seconds * 1000) / 30))
-    const { attempts, longestMs } = await siege
-    clearInterval(watch)
-    const sessions = [...server.output.matchAll(/^session /gm)].length - 1
-    const peak = held.reduce((one, other) => (other.sockets > one.sockets ? other : one))
-    const each = (bytes: number) => bytes / KiB / Math.max(1, peak.sockets)
-    const p99 = (times: number[]) => quantile(times, 0.99)!
-    return [
-      least('attempts', attempts, 'attempts', 3600),
-      most('sessions', sessions, 'sessions of strangers', 0),
-      most('sockets', peak.sockets, 'sockets at once', perSecond * STRANGER_S),
-      most('heap', each(peak.heapBytes), 'KiB of heap each', 64),
-      most('memory', each(peak.residentBytes), 'KiB each, resident', 64),
-      most('longest', longestMs / 1000, 's that one stayed', STRANGER_S),
-      most('p99', p99(besieged) / p99(quiet), '× the quiet p99', 2),
-    ]
-  },
-})
-
-export const HOLDS: readonly TunnelRow[] = [idle, short, strangers]
+export const HOLDS: readonly TunnelRow[] = [idle, short]

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type BytePipe, connect, greet, newSecret, stack, tlsClient } from 'striper'
 import { say } from '../lib/end.ts'
+import { mostOfAHello } from './hello.ts'
 
 /** What came of the attempts. */
 export interface Siege {
@@ -27,24 +28,13 @@ const sorts: ((pipe: BytePipe) => void)[] = [
   () => undefined, // says nothing
   pipe => void pipe.write(randomBytes(64)),
   pipe => void greeted(pipe).write(randomBytes(4096)),
-  pipe => void greeted(pipe).write(halfAHello()),
+  pipe => void greeted(pipe).write(mostOfAHello()),
   pipe =>
     void stack(pipe, greet(randomBytes(16)), tlsClient({ key: newSecret() })).on(
       'error',
       () => undefined,
     ),
 ]
-
-/** Most of the longest ClientHello that is let pass: a record of TLS (RFC 8446, 5.1) with a message
- *  of 16,000 bytes, the last of which never come. */
-function halfAHello(): Buffer {
-  const record = Buffer.alloc(5 + 15_000)
-  record.set([22, 3, 1])
-  record.writeUInt16BE(16_000, 3)
-  record[5] = 1
-  record.writeUIntBE(16_000 - 4, 6, 3)
-  return record
-}
 
 process.stdin.resume().once('end', () => process.exit())
 const all = Number(perSecond) * Number(seconds)

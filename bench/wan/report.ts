@@ -2,6 +2,7 @@
 
 import { headingOf } from '../lib/command.ts'
 import { median } from '../lib/figures.ts'
+import { line } from '../lib/table.ts'
 import type { Network } from './network.ts'
 import { type Contender, CONTENDERS, type Measure, type Scenario, type Values } from './rows.ts'
 import type { Trial } from './trials.ts'
@@ -88,7 +89,7 @@ export function heading(network: Network, rounds: number, args: readonly string[
 }
 
 export function tableHead(): string {
-  return line(HEAD)
+  return line(HEAD, WIDTHS)
 }
 
 /** A line of the table. */
@@ -101,25 +102,19 @@ export function toLine({ row, unit, values, S, reach, holds, measure }: Row): st
     striper !== undefined && mptcp !== undefined && !atLeastAsGood(measure, striper, mptcp)
   const verdict = holds === undefined ? '–' : holds ? 'yes' : 'NO'
   const last = `${verdict}${behind ? ', behind MPTCP' : ''}  (${unit})`
-  return line([
-    row,
-    cell('striper'),
-    cell('tcp'),
-    figure(S),
-    cell('mptcp'),
-    cell('round-robin'),
-    reached,
-    last,
-  ])
-}
-
-function line(cells: readonly string[]): string {
-  return cells
-    .map((cell, column) => {
-      const width = WIDTHS[column] ?? 0
-      return column === 0 ? cell.padEnd(width) : cell.padStart(width)
-    })
-    .join('  ')
+  return line(
+    [
+      row,
+      cell('striper'),
+      cell('tcp'),
+      figure(S),
+      cell('mptcp'),
+      cell('round-robin'),
+      reached,
+      last,
+    ],
+    WIDTHS,
+  )
 }
 
 function figure(value: number | undefined): string {

@@ -1,8 +1,8 @@
 // bench wan: how well lanes add up, beside one plain TCP, kernel MPTCP and round robin. The rows
 // are in rows.ts.
 
-import { numberOption, parsed, UsageError } from '../../examples/lib/command.ts'
-import { endOnSignal, rowsNamed } from '../lib/command.ts'
+import { numberOption, parsed } from '../../examples/lib/command.ts'
+import { endOnSignal, peersIn, rowsNamed } from '../lib/command.ts'
 import { labObstacle } from '../lib/lab.ts'
 import { Loopback } from './loopback.ts'
 import { Namespaces } from './namespaces.ts'
@@ -136,9 +136,7 @@ function parse(args: string[]) {
   const all = scenarios(numberOption('pairs', values.pairs, 2, 10_000))
   const chosen = rowsNamed(all, positionals)
   const named = positionals.length > 0
-  const without = values.without.split(',').filter(name => name !== '') as Contender[]
-  const wrong = without.find(name => name === 'striper' || !CONTENDERS.includes(name))
-  if (wrong !== undefined) throw new UsageError(`--without: '${wrong}' is not one of the peers`)
+  const without = peersIn(values.without, CONTENDERS, 'striper')
   const rounds = numberOption('rounds', values.rounds, 1, 1000)
   const { smoke } = values
   if (!smoke) return { ...values, named, chosen, without, rounds }

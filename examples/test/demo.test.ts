@@ -1,8 +1,10 @@
 // The demonstration, small and fast: its figures are about the machine, so only their shape is
 // tested here, and that lanes add up at all.
 
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Program } from '../lib/program.ts'
+
+vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
 
 interface Figures {
   single: Record<string, number>

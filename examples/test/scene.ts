@@ -3,8 +3,10 @@
 
 import { once } from 'node:events'
 import net, { type AddressInfo, type Server, type Socket } from 'node:net'
-import { afterEach } from 'vitest'
+import { afterEach, vi } from 'vitest'
 import { Program } from '../lib/program.ts'
+
+vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
 
 const programs: Program[] = []
 /** Every server of the test that runs; the last is the newest. */

@@ -1,7 +1,9 @@
 // examples/stack.ts as a child process.
 
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Program } from '../lib/program.ts'
+
+vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
 
 test('three messages arrive through a layer of its own, and both stacks are shown', async () => {
   const program = new Program('stack')

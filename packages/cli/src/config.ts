@@ -29,7 +29,8 @@ export function readText(path: string, maxBytes: number): string {
   } catch (error) {
     if (error instanceof UsageError) throw error
     const { code, message } = error as NodeJS.ErrnoException
-    throw new UsageError(`cannot read '${path}': ${code ?? message}`, { cause: error })
+    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? message)
+    throw new UsageError(`cannot read '${path}': ${why}`, { cause: error })
   } finally {
     if (file !== undefined) closeSync(file)
   }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { Program } from '../../../examples/lib/program.ts'
 import { EventLog } from '../src/log.ts'
 import { newSecret } from '../src/secret.ts'
@@ -11,6 +11,8 @@ import { type Control, runService } from '../src/service.ts'
 import { FullScreen, Screen } from '../src/terminal.ts'
 import { snapshot } from './scene.ts'
 import { file, folder, run } from './world.ts'
+
+vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
 
 const programs: Program[] = []
 afterEach(() => {

@@ -1,10 +1,12 @@
 // striper relay as a child process, between a server and clients in this one.
 
 import type { Socket } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Program } from '../../../examples/lib/program.ts'
 import { closed, closedPort, collect, dial, serve, start } from '../../../examples/test/scene.ts'
 import { file } from './world.ts'
+
+vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
 
 async function startRelay(targetPort: number, ...args: string[]) {
   const to = `127.0.0.1:${targetPort}`

@@ -5,10 +5,12 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { dial, serve } from '../../../examples/test/scene.ts'
 import { forwarded, killAll, startClient, startServer } from './tunnel-scene.ts'
 import { folder } from './world.ts'
+
+vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
 
 afterEach(killAll)
 

@@ -230,11 +230,12 @@ test('a flood of messages, while nothing can be sent, leaves one answer at a cha
 test('a few bytes that wait do not keep alive the buffer that they came in', () => {
   const core = make()
   const channel = accepted(core)
-  const large = Buffer.alloc(100_000)
+  const large = Buffer.alloc(1_000_000)
   const message = data(0, 0, 'few')
   message.copy(large)
   core.receive(large.subarray(0, message.length), 0)
-  expect(core.take(channel)!.buffer.byteLength).toBeLessThan(20_000)
+  // Node's pool has some 64 KiB at most.
+  expect(core.take(channel)!.buffer.byteLength).toBeLessThan(100_000)
 })
 
 test('resets of channels that this end opened cost the peer nothing', () => {

@@ -107,3 +107,12 @@ test('to ask for the round trip costs next to nothing', () => {
   road.run(40_000)
   expect(road.lane.bytesOut - before).toBeGreaterThan(0.995 * 2500 * 40_000)
 })
+
+test('a lane is not late while its TCP may be repairing a loss', () => {
+  const { meter } = new Lane(0, 'lane', 0)
+  for (let at = 0; at < 3000; at += 100) meter.roundTrip(100, at)
+  expect(meter.margin).toBe(60)
+  // What comes back on a faster lane says nothing of the way back by this one.
+  meter.loop(200, 3000, true)
+  expect(meter.margin).toBeGreaterThan(200)
+})

@@ -125,7 +125,7 @@ test('what is borrowed comes back when lanes and the conversation are broken off
   // With a reader that has stopped, much waits for it.
   const lent = () => readStats().lentChunks - before.lentChunks
   await expect.poll(lent, { timeout: 10_000 }).toBeGreaterThan(4)
-  await expect.poll(() => socket.isPaused()).toBe(true)
+  await expect.poll(() => socket.isPaused(), { timeout: 10_000 }).toBe(true)
   socket.destroy()
   await allBack(before.lentChunks)
 })

@@ -184,7 +184,9 @@ test('both suites are agreed on, and keys are exchanged anew: a stolen secret op
     const key = newSecret()
     const made = { ca: [], ciphers: `${suite}:PSK` }
     const psk = { psk: key.preSharedKey(''), identity: key.identity }
-    const options = { ...made, pskCallback: () => psk, checkServerIdentity: () => undefined }
+    const asking = { pskCallback: () => psk, checkServerIdentity: () => undefined }
+    // A curve by itself: of the hybrid that Node.js 22 prefers it says nothing, or another word.
+    const options = { ...made, ...asking, ecdhCurve: 'X25519' }
     const { node, right } = nodeClient(options)
     const server = tlsServer({ keys: key })(right)
     await ready(server)

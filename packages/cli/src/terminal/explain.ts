@@ -5,6 +5,8 @@ import type { PipeError } from 'striper'
 const HINTS: Readonly<Record<string, string>> = {
   EADDRINUSE: ' (another program listens there)',
   EADDRNOTAVAIL: ' (not an address of this machine)',
+  EAI_AGAIN: ' (the name server does not answer)',
+  ENOTFOUND: ' (there is no such name)',
   EMFILE: ' (too many open files: ulimit -n)',
   EACCES: ' (the system does not allow it)',
 }

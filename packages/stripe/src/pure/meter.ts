@@ -24,6 +24,8 @@ const GROWTH = 1.25
 const FLAT_ROUNDS = 3
 /** What a lane did of late, when it is found to be slower than it was, is what it did in so long */
 const RECENT_MS = 300
+/** TCP repairs a loss in a round trip and a little. */
+const REPAIR = 1.25
 const PARCEL_MS = 20
 const LEAN_PARCEL_MS = 4
 const LEAST_PARCEL_BYTES = 4 * 1024
@@ -98,9 +100,11 @@ export class Meter {
     return this.#rtt
   }
 
-  /** A parcel that is later than was expected by so much is late. In ms. */
+  /** A parcel that is later than was expected by so much is late. In ms. Never sooner than the
+   *  lane's own TCP has repaired a loss, which takes a round trip by the lane alone: one that is
+   *  doing that is what it was. */
   get margin(): number {
-    return Math.max(60, 4 * this.#rttvar, (this.#srtt ?? 0) / 2)
+    return Math.max(60, 4 * this.#rttvar, (this.#srtt ?? 0) / 2, REPAIR * (this.#loop ?? 0))
   }
 
   /** After so long without any progress, while bytes are under way, something is wrong. In ms. */
