@@ -11,8 +11,9 @@ class Road {
   readonly lane = new Lane(0, 'lane', 0)
   #freeAt = 0
   #events: { at: number; happen: () => void }[] = []
-  readonly rate: number
+  rate: number
   distanceMs: number
+  ackDelayMs = 0 // the far end's, which it tells
   pings = 0
   longestQueueMs = 0
 
@@ -26,8 +27,9 @@ class Road {
     const until = this.now + ms
     for (;;) {
       while (this.lane.open) this.#send(parcelBytes)
-      const next = this.#events.shift()
+      const [next] = this.#events
       if (next === undefined || next.at > until) return
+      this.#events.shift()
       this.now = next.at
       next.happen()
       if (this.lane.wantsPing) this.ping()
@@ -47,8 +49,8 @@ class Road {
     }
     this.lane.send(parcel, false, this.now)
     const received = this.lane.sent
-    this.#later(this.#through(bytes), () => {
-      this.lane.ack(received, 0, this.now, () => undefined)
+    this.#later(this.#through(bytes) + this.ackDelayMs, () => {
+      this.lane.ack(received, this.ackDelayMs, this.now, () => undefined)
     })
   }
 
@@ -115,4 +117,19 @@ test('a lane is not late while its TCP may be repairing a loss', () => {
   // What comes back on a faster lane says nothing of the way back by this one.
   meter.loop(200, 3000, true)
   expect(meter.margin).toBeGreaterThan(200)
+})
+
+test('regression: a slow lane that was slower for a while does not stop and wait for ever', () => {
+  const road = new Road(150, 14) // 1.2 Mbit/s
+  road.ackDelayMs = 20
+  road.ping() // 14 ms: a parcel takes 27 more
+  road.run(2000, 4096)
+  road.rate = 20
+  road.run(1000, 4096)
+  road.lane.meter.disbelieve(road.now)
+  road.rate = 150
+  road.run(1000, 4096)
+  const { acked } = road.lane
+  road.run(4000, 4096)
+  expect((road.lane.acked - acked) * 4096).toBeGreaterThan(0.8 * 150 * 4000)
 })

@@ -30,6 +30,9 @@ const PARCEL_MS = 20
 const LEAN_PARCEL_MS = 4
 const LEAST_PARCEL_BYTES = 4 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
+/** With one parcel at a time a lane rests while that is acknowledged, and is then believed to do no
+ *  more: two of the least. (BBR has four packets for it.) */
+const LEAST_ROOM_BYTES = 2 * LEAST_PARCEL_BYTES
 /** Bytes a ms: a lane that did nothing of late is believed to do this, and not nothing. */
 const LEAST_RATE = 0.1
 /** The least round trip is measured again when it is so old, or a little older: not by all lanes at
@@ -136,7 +139,8 @@ export class Meter {
     // Of a lane whose limit is not known, the rate is what there was room for: it has to grow.
     if (!this.#known) return rate * (rtt + Math.max(SLACK_MS, this.#loop ?? rtt)) + parcel
     const stallMs = this.#stalls.lasting(this.#deliveredAt)
-    return rate * (rtt + Math.max(SLACK_MS, SLACK * rtt, stallMs))
+    const bytes = rate * (rtt + Math.max(SLACK_MS, SLACK * rtt, stallMs))
+    return Math.max(bytes, LEAST_ROOM_BYTES)
   }
 
   /** Something is sent while `inFlight` bytes were under way. */
