@@ -5,7 +5,7 @@
 //           └────┴─────────┴────────┴──────┴──────────────┴─────────────────────────────────── … ─┘
 //           0    1         3        5      6              9
 //
-// A server that takes one group for the exchange of keys, and is offered a key of that group, never
+// A server that takes no groups for the exchange of keys but those that it is offered a key of never
 // says HelloRetryRequest (RFC 8446, 4.1.4). So all that a client may claim in the clear is in this
 // message, and OpenSSL may have the rest unseen (claims.ts).
 //
@@ -13,47 +13,54 @@
 
 import { MAX_CLAIM_BYTES } from './claims.ts'
 
-/** The group, as OpenSSL writes it, and its number (RFC 8446, 4.2.7). */
-export const GROUP = 'X25519'
-const X25519 = 0x001d
+/** Groups by number (RFC 8446, 4.2.7; draft-ietf-tls-ecdhe-mlkem), with their names in OpenSSL. */
+const GROUPS: ReadonlyMap<number, string> = new Map([
+  [0x001d, 'X25519'],
+  [0x11ec, 'X25519MLKEM768'],
+])
 
 const HEAD_BYTES = 9
 const HANDSHAKE = 22
 const CLIENT_HELLO = 1
 const KEY_SHARE = 51
 
-/** What the first bytes from a client are: `more` have to come, before it can be said; a hello that
- *  is `plain`: whole, in a record of its own, its only key of our group; or `other`. */
-export function judgeHello(bytes: Buffer): 'more' | 'plain' | 'other' {
-  if (bytes.length > 0 && bytes[0] !== HANDSHAKE) return 'other'
-  if (bytes.length < HEAD_BYTES) return 'more'
+/**
+ * Of which groups the first bytes from a client offer keys, by OpenSSL's names; undefined where more
+ * bytes have to come, before that can be said. None where they are no whole ClientHello in a record
+ * of its own, one that claims too much, or offer nothing that is known here.
+ */
+export function groupsOffered(bytes: Buffer): readonly string[] | undefined {
+  if (bytes.length > 0 && bytes[0] !== HANDSHAKE) return []
+  if (bytes.length < HEAD_BYTES) return undefined
   const record = bytes.readUInt16BE(3)
   const message = bytes.readUIntBE(6, 3)
-  if (bytes[5] !== CLIENT_HELLO || record !== message + 4 || message > MAX_CLAIM_BYTES) {
-    return 'other'
-  }
-  if (bytes.length < HEAD_BYTES + message) return 'more'
+  if (bytes[5] !== CLIENT_HELLO || record !== message + 4 || message > MAX_CLAIM_BYTES) return []
+  if (bytes.length < HEAD_BYTES + message) return undefined
   try {
-    return offersOnly(X25519, bytes.subarray(HEAD_BYTES, HEAD_BYTES + message)) ? 'plain' : 'other'
+    return readGroups(bytes.subarray(HEAD_BYTES, HEAD_BYTES + message))
   } catch {
-    return 'other' // a length that leads beyond the end
+    return [] // a length that leads beyond the end
   }
 }
 
-function offersOnly(group: number, hello: Buffer): boolean {
+function readGroups(hello: Buffer): readonly string[] {
   let at = 2 + 32 // version, random
   at += 1 + hello.readUInt8(at) // session
   at += 2 + hello.readUInt16BE(at) // suites
   at += 1 + hello.readUInt8(at) // compression
   for (at += 2; at < hello.length;) {
     const type = hello.readUInt16BE(at)
-    const bytes = hello.readUInt16BE(at + 2)
-    at += 4
-    if (type === KEY_SHARE) {
-      const [shares, first, key] = [0, 2, 4].map(offset => hello.readUInt16BE(at + offset))
-      return shares === bytes - 2 && first === group && key === shares - 4
-    }
-    at += bytes
+    const end = at + 4 + hello.readUInt16BE(at + 2)
+    if (type === KEY_SHARE) return groupsOf(hello.subarray(at + 6, end))
+    at = end
   }
-  return false
+  return []
+}
+
+function groupsOf(shares: Buffer): readonly string[] {
+  const numbers = new Set<number>()
+  for (let at = 0; at < shares.length; at += 4 + shares.readUInt16BE(at + 2)) {
+    numbers.add(shares.readUInt16BE(at))
+  }
+  return [...GROUPS].filter(([number]) => numbers.has(number)).map(([, name]) => name)
 }

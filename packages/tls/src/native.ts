@@ -13,8 +13,9 @@
 // Whether it is being read its handle knows: it does not let itself be started twice.
 
 import { abort } from '@striper/core'
-import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { createSecureContext, type TLSSocket } from 'node:tls'
 import { getSystemErrorName } from 'node:util'
 
 interface Handle {
@@ -24,6 +25,31 @@ interface Handle {
 }
 
 const handleOf = (socket: Socket) => (socket as unknown as { _handle?: Handle | null })._handle
+
+/** What a pipe has given up, as the socket that it has to be. */
+export function asSocket(given: Duplex): Socket {
+  if (given instanceof Socket) return given
+  throw new TypeError('a pipe gave up what is no socket of this Node')
+}
+
+const known = new Map<string, boolean>()
+
+/** Those of some groups that this Node's OpenSSL has. */
+export function knownGroups(names: readonly string[]): readonly string[] {
+  return names.filter(name => {
+    if (!known.has(name)) known.set(name, hasGroup(name))
+    return known.get(name)
+  })
+}
+
+function hasGroup(name: string): boolean {
+  try {
+    createSecureContext({ ecdhCurve: name })
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Has `cut` called, in place of 'end', where a TLSSocket on `socket` ends without close_notify. */
 export function watchEnd(made: TLSSocket, socket: Socket, cut: () => void): void {

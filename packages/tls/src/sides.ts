@@ -5,7 +5,6 @@ import { BYTES_HIGH_WATER, type BytePipe } from '@striper/core'
 import type { Socket } from 'node:net'
 import { connect, createSecureContext, TLSSocket } from 'node:tls'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
-import { GROUP } from './hello.ts'
 import { Keyring } from './keyring.ts'
 import type { Secret } from './secret.ts'
 import { faultOfClient, onServerFailure } from './socket.ts'
@@ -63,8 +62,12 @@ export interface Side {
   /** Whether the peer judges us only after that. */
   readonly judgedLater: boolean
   /** Begins one, over a pipe or on a socket. `identify` says who was there; it throws where that
-   *  is not right. `oneGroup`: a server takes no key but of GROUP. */
-  handshake(on: BytePipe | Socket, failed: (error: Error) => void, oneGroup: boolean): Handshaking
+   *  is not right. `groups`: the only ones of which a server takes keys; any unless given. */
+  handshake(
+    on: BytePipe | Socket,
+    failed: (error: Error) => void,
+    groups?: readonly string[],
+  ): Handshaking
 }
 
 export interface Handshaking {
@@ -119,8 +122,8 @@ export function asServer(options: ServerOptions): Side {
     const contextFor = contexts(withCertificates(options))
     return {
       ...common,
-      handshake(on, failed, oneGroup) {
-        const secureContext = contextFor(oneGroup)
+      handshake(on, failed, groups) {
+        const secureContext = contextFor(groups)
         const made = new TLSSocket(on, { ...SERVER, requestCert: true, secureContext })
         onServerFailure(made, failed)
         const identify = () => {
@@ -136,14 +139,14 @@ export function asServer(options: ServerOptions): Side {
   const contextFor = contexts(NO_CERTIFICATES)
   return {
     ...common,
-    handshake(on, failed, oneGroup) {
+    handshake(on, failed, groups) {
       let secret: Secret | undefined
       const pskCallback = (_socket: TLSSocket, identity: string) => {
         const found = keyFor(keys, server, identity)
         secret = found?.secret
         return found?.psk ?? null
       }
-      const asking = { ...SERVER, secureContext: contextFor(oneGroup), pskCallback }
+      const asking = { ...SERVER, secureContext: contextFor(groups), pskCallback }
       const made = new TLSSocket(on, asking)
       onServerFailure(made, failed)
       const identify = () => {
@@ -157,11 +160,18 @@ export function asServer(options: ServerOptions): Side {
   }
 }
 
-/** What a server asks; and the same with no group but GROUP. Throws for what cannot be read. */
-function contexts(options: SecureContextOptions): (oneGroup: boolean) => SecureContext {
+/** What a server asks, and the same with groups of which it takes keys. Throws for what cannot be
+ *  read. */
+function contexts(options: SecureContextOptions) {
   const any = createSecureContext(options)
-  const one = createSecureContext({ ...options, ecdhCurve: GROUP })
-  return oneGroup => (oneGroup ? one : any)
+  const made = new Map<string, SecureContext>()
+  return (groups?: readonly string[]): SecureContext => {
+    const ecdhCurve = groups?.join(':')
+    if (ecdhCurve === undefined) return any
+    const context = made.get(ecdhCurve) ?? createSecureContext({ ...options, ecdhCurve })
+    made.set(ecdhCurve, context)
+    return context
+  }
 }
 
 function byCertificate(socket: TLSSocket): string {

@@ -23,8 +23,8 @@ import {
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Carrier } from './carrier.ts'
-import { judgeHello } from './hello.ts'
-import { abortNative, resetUnlessDone, watchEnd } from './native.ts'
+import { groupsOffered } from './hello.ts'
+import { abortNative, asSocket, knownGroups, resetUnlessDone, watchEnd } from './native.ts'
 import { asClient, asServer, type ClientOptions, type ServerOptions, type Side } from './sides.ts'
 
 const log = logger('tls')
@@ -117,10 +117,11 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
     if (this.#hello === undefined) return super.receive(chunk)
     const hello = Buffer.concat([this.#hello, chunk])
     this.#hello = hello
-    const judged = judgeHello(hello)
-    if (judged === 'more') return
+    const groups = groupsOffered(hello)
+    if (groups === undefined) return
     this.#hello = undefined
-    if (judged === 'plain' && isDetachable(this.#owned)) this.#shakeNatively(hello)
+    const known = knownGroups(groups)
+    if (known.length > 0 && isDetachable(this.#owned)) this.#shakeNatively(hello, known)
     else this.#shake(hello)
   }
 
@@ -142,14 +143,15 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   }
 
   /** On the socket itself. */
-  #shakeNatively(unread: Buffer): void {
+  #shakeNatively(unread: Buffer, groups?: readonly string[]): void {
     this.standAside()
     const below = this.#owned as ByteDuplex & Detachable
-    const socket = below.detachSocket(unread, () => {
-      if (below.errored) this.destroy(this.explain(below.errored)) // it says why
+    const given = below.detachSocket(unread, () => {
+      if (below.errored) this.destroy(this.#ofBelow(below.errored)) // it says why
       this.#abort!()
-    }) as Socket
-    this.#greet(socket)
+    })
+    const socket = asSocket(given)
+    this.#greet(socket, groups)
     const made = this.#socket!
     this.#abort = () => abortNative(made)
     resetUnlessDone(made, socket)
@@ -160,9 +162,9 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
     })
   }
 
-  #greet(on: Carrier | Socket): void {
+  #greet(on: Carrier | Socket, groups?: readonly string[]): void {
     const failed = (error: Error) => this.destroy(this.explain(error))
-    const { socket, identify } = this.#side.handshake(on, failed, on !== this.#carrier)
+    const { socket, identify } = this.#side.handshake(on, failed, groups)
     this.#socket = socket
     this.#identify = identify
     // Not in this tick: OpenSSL has called, and cannot do yet what may be asked of it next.
@@ -179,7 +181,7 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   protected override explain(error: Error): PipeError {
     const { label } = this
     if (isPipeError(error)) return PipeError.from(error, label)
-    if ('syscall' in error) return PipeError.from(PipeError.from(error, labelOf(this.#owned)), label)
+    if ('syscall' in error) return this.#ofBelow(error)
     const options = { label, cause: error }
     if (this.#cut || this.#carrier?.ended) {
       const where = this.pending ? 'inside the handshake' : 'without a close_notify'
@@ -190,6 +192,10 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
       return new PipeError('ERR_PIPE_AUTH', sentence, options)
     }
     return new PipeError('ERR_PIPE_PROTOCOL', `what came is not what was sent`, options)
+  }
+
+  #ofBelow(error: Error): PipeError {
+    return PipeError.from(PipeError.from(error, labelOf(this.#owned)), this.label)
   }
 
   /** Node encrypts all of a write before it asks whether anybody takes it: so it gets little. */
