@@ -1,8 +1,9 @@
 // tls: secrecy, and who is there.
 //
-//   writer ──▶ TlsPipe ──▶ TLSSocket (Node's) ──▶ carrier ──▶ pipe below
+//   writer ──▶ TlsPipe ──▶ TLSSocket (Node's) ═══════════════════▶ net.Socket, of the pipe below
+//                                             ──▶ carrier ──▶ pipe below, where that has none
 //
-// TLS 1.3 (RFC 8446) over any byte pipe. It opens when the handshake is done and the peer is known:
+// TLS 1.3 (RFC 8446) over any byte pipe, and on a socket itself where the pipe below gives it up. It opens when the handshake is done and the peer is known:
 // by a secret that both share, or by its certificate. Each direction ends with a close_notify; an
 // end without one is ERR_PIPE_TRUNCATED. An abort is an abort of what is below.
 

@@ -52,7 +52,9 @@ test('what is no hello, no whole one or offers another key is none that needs no
   expect(groupsOffered(Buffer.from('GET / HTTP/1.1'))).toEqual([])
   expect(groupsOffered(changed(hello, 5, 2))).toEqual([])
   expect(groupsOffered(changed(hello, 4, hello[4]! + 1))).toEqual([]) // more in the record
-  expect(groupsOffered(changed(hello, 6, 1))).toEqual([]) // claims 64 KiB and more
+  expect(groupsOffered(changed(hello, 6, 1))).toEqual([]) // claims more than its record has
+  expect(groupsOffered(Buffer.from('160301400401004000', 'hex'))).toBeUndefined() // 16 KiB
+  expect(groupsOffered(Buffer.from('160301400501004001', 'hex'))).toEqual([]) // a byte more
   expect(groupsOffered(changed(hello, 9 + 2 + 32, 255))).toEqual([]) // a length beyond the end
   for (let at = 9; at < hello.length; at++) {
     expect(groupsOffered(changed(hello, at, 255))).toBeInstanceOf(Array)
