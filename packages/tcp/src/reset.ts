@@ -25,9 +25,9 @@ export function resetBehindEnd(socket: object): Error | undefined {
   }
 }
 
-/** The same, where a write may have met with the reset before, and nobody have heard of it: then the
- *  error is gone, and only writing is refused. To be asked of a socket that has not been ended at
- *  this side. */
+/** The same, where a write may have met with the reset before, and nobody have heard of it: then
+ *  the error is gone, and only writing is refused. To be asked of a socket that has not been ended
+ *  at this side. */
 export function resetBehindWrite(socket: object): Error | undefined {
   const fd = (socket as { _handle?: { fd?: number } | null })._handle?.fd
   if (fd === undefined || fd < 0) return undefined

@@ -5,7 +5,7 @@
 //           └────┴─────────┴────────┴──────┴──────────────┴─────────────────────────────────── … ─┘
 //           0    1         3        5      6              9
 //
-// A server that takes no groups for the exchange of keys but those that it is offered a key of never
+// A server that takes no groups for the exchange of keys but those of which it is offered one never
 // says HelloRetryRequest (RFC 8446, 4.1.4). So all that a client may claim in the clear is in this
 // message, and OpenSSL may have the rest unseen (claims.ts).
 //
@@ -25,9 +25,9 @@ const CLIENT_HELLO = 1
 const KEY_SHARE = 51
 
 /**
- * Of which groups the first bytes from a client offer keys, by OpenSSL's names; undefined where more
- * bytes have to come, before that can be said. None where they are no whole ClientHello in a record
- * of its own, one that claims too much, or offer nothing that is known here.
+ * Of which groups the first bytes from a client offer keys, by OpenSSL's names; undefined where
+ * more bytes have to come, before that can be said. None where they are no whole ClientHello in a
+ * record of its own, one that claims too much, or offer nothing that is known here.
  */
 export function groupsOffered(bytes: Buffer): readonly string[] | undefined {
   if (bytes.length > 0 && bytes[0] !== HANDSHAKE) return []

@@ -91,7 +91,7 @@ export function resetUnlessDone(made: TLSSocket, socket: Socket): void {
   }
 }
 
-/** Destroys a TLSSocket. While it shuts down its socket, libuv refuses to reset that: see abort(). */
+/** Destroys a TLSSocket. While its socket is shut down, libuv does not reset it: see abort(). */
 export function abortNative(made: TLSSocket): void {
   if (isShuttingDown(made) && !made.destroyed) made.once('finish', () => made.destroy())
   else made.destroy()

@@ -70,6 +70,7 @@ export interface Side {
   ): Handshaking
 }
 
+/** A handshake that has begun. */
 export interface Handshaking {
   readonly socket: TLSSocket
   readonly identify: () => string
