@@ -105,10 +105,13 @@ async function standing(wan: ChildProcess): Promise<void> {
   await Promise.race([ready, exited])
 }
 
-/** Connections learn nothing from those before them: each pass is the first. */
+/** Connections learn nothing from those before them: each pass is the first. And they have the
+ *  congestion control that the title says: a namespace takes that of the machine's first one, which
+ *  wan cannot set from within a namespace itself. Throws where it cannot be had. */
 function prepare(namespace: string): void {
-  const set = ['sysctl', '-qw', 'net.ipv4.tcp_no_metrics_save=1']
-  execFileSync('ip', ['netns', 'exec', namespace, ...set])
+  const settings = ['tcp_no_metrics_save=1', `tcp_congestion_control=${CONGESTION_CONTROL}`]
+  const names = settings.map(setting => `net.ipv4.${setting}`)
+  execFileSync('ip', ['netns', 'exec', namespace, 'sysctl', '-qw', ...names])
 }
 
 /** Whether there is a program of that name. */
