@@ -3,9 +3,10 @@
 //   writer ──▶ TlsPipe ──▶ TLSSocket (Node's) ═══════════════════▶ net.Socket, of the pipe below
 //                                             ──▶ carrier ──▶ pipe below, where that has none
 //
-// TLS 1.3 (RFC 8446) over any byte pipe, and on a socket itself where the pipe below gives it up. It opens when the handshake is done and the peer is known:
-// by a secret that both share, or by its certificate. Each direction ends with a close_notify; an
-// end without one is ERR_PIPE_TRUNCATED. An abort is an abort of what is below.
+// TLS 1.3 (RFC 8446) over any byte pipe, and on a socket itself where the pipe below gives it up.
+// It opens when the handshake is done and the peer is known: by a secret that both share, or by its
+// certificate. Each direction ends with a close_notify; an end without one is ERR_PIPE_TRUNCATED.
+// An abort is an abort of what is below.
 
 import {
   type ByteDuplex,
