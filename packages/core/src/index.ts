@@ -25,6 +25,7 @@ export {
   type Loan,
   type LoanTaker,
 } from './loan.ts'
+export { type Detachable, isDetachable, takeUnread } from './detach.ts'
 export { Lending, SharedLoan } from './lending.ts'
 export { ByteQueue, compact } from './bytes.ts'
 export { type ChunkLoan, ChunkStock } from './chunks.ts'

@@ -26,28 +26,54 @@ export interface WrapInit<K extends Kind> extends Omit<PipeInit<K>, 'below'> {
 }
 
 export class WrapPipe<K extends Kind> extends PipeBase<K> {
-  protected readonly lower: Duplex
+  #lower: Duplex
   readonly #codec: Codec
   #held: Done | undefined // the callback of a write that the lower pipe has not drained yet
   #lowerEnded = false
-  #lowerGone: boolean // has emitted 'close': a socket says `closed` before its descriptor is
+  #lowerGone = false // has emitted 'close': a socket says `closed` before its descriptor is
+  #stands = true // false where what is below serves somebody else
   readonly #give = (unit: Buffer) => {
     if (!this.deliver(unit)) this.lower.pause()
   }
+  readonly #onError = (error: Error) => this.destroy(this.explain(error))
+  readonly #onClose = () => this.#lowerClosed()
+  readonly #onDrain = () => this.drained()
+  readonly #onData = (chunk: Buffer) => this.receive(chunk)
+  readonly #onEnd = () => this.#lowerEnd()
 
   constructor(lower: Duplex, { codec = identity, ...init }: WrapInit<K>) {
     super({ ...init, below: isPipe(lower) ? [lower] : [] })
-    this.lower = lower
-    this.#lowerGone = lower.closed
+    this.#lower = lower
     this.#codec = codec
+    this.standOn(lower)
+  }
+
+  /** What it stands on. */
+  protected get lower(): Duplex {
+    return this.#lower
+  }
+
+  /** Stands on another Duplex from now on. Of what it stood on before, of which it has to have
+   *  stood aside, it hears still if it fails. */
+  protected standOn(lower: Duplex): void {
+    this.#lower.off('close', this.#onClose)
+    this.#lower = lower
+    this.#stands = true
+    this.#lowerGone = lower.closed
     lower.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
     // In this very tick: a socket with no listener for 'error' kills the process.
-    lower.on('error', error => this.destroy(this.explain(error)))
-    lower.on('close', () => this.#lowerClosed())
-    lower.on('drain', () => this.drained())
+    lower.on('error', this.#onError).on('close', this.#onClose)
     lower.pause()
-    lower.on('data', (chunk: Buffer) => this.receive(chunk))
-    lower.on('end', () => this.#lowerEnd())
+    lower.on('drain', this.#onDrain).on('data', this.#onData).on('end', this.#onEnd)
+  }
+
+  /** Leaves what is below to somebody else, who reads and writes there in its place. It fails and
+   *  closes with it as before, and aborts it if it is destroyed itself. */
+  protected standAside(): void {
+    this.#stands = false
+    const { lower } = this
+    lower.off('drain', this.#onDrain).off('data', this.#onData).off('end', this.#onEnd)
+    lower.pause()
   }
 
   protected override open(done: Done): void {
@@ -166,7 +192,8 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   #lowerClosed(): void {
     this.#lowerGone = true
     if (this.destroyed || (this.#lowerEnded && this.lower.writableFinished)) return
-    this.destroy(this.#closedBefore())
+    if (this.#stands) this.destroy(this.#closedBefore())
+    else this.destroy()
   }
 
   #closedBefore(): PipeError {

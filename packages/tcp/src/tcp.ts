@@ -8,6 +8,7 @@ import {
   type Address,
   type Borrower,
   BYTES_HIGH_WATER,
+  type Detachable,
   type Lender,
   type Loan,
   type LoanTaker,
@@ -15,11 +16,12 @@ import {
   numbered,
   PipeBase,
   PipeError,
+  takeUnread,
   WrapPipe,
 } from '@striper/core'
 import { formatAddress, type SocketAddress } from './address.ts'
 import { type Owner, readFor } from './reader.ts'
-import { resetBehindEnd } from './reset.ts'
+import { resetBehindEnd, resetBehindWrite } from './reset.ts'
 
 const log = logger('tcp')
 
@@ -94,11 +96,12 @@ const needsDrain = getters.writableNeedDrain.get!
 
 /** A socket as a byte pipe. Made by `connect`, `listen` and `fromSocket`. Lends what it reads, and
  *  takes loans. */
-export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Owner {
+export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, LoanTaker, Owner {
   readonly #socket: Socket
   readonly #target: string | undefined
   #address: Address = {}
   #borrower: Borrower | undefined
+  #abort: (() => void) | undefined // where the socket is somebody else's now
   #full = false // of what was written past the buffer here: 'drain' has to follow
 
   static {
@@ -157,6 +160,28 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
     this.#borrower!(chunk, loan)
   }
 
+  get detachable(): boolean {
+    const socket = this.#socket
+    const open = !this.pending && !this.destroyed && !socket.destroyed && !this.#abort
+    if (!open || 'encrypted' in socket) return false
+    const ended = this.writableEnded || this.readableEnded || socket.readableEnded
+    return !ended && this.writableLength === 0 && this.#borrower === undefined
+  }
+
+  detachSocket(unread: Buffer, abort: () => void): Socket {
+    const socket = this.#socket
+    this.#abort = abort
+    this.standAside()
+    const all = Buffer.concat([unread, takeUnread(this)])
+    if (all.length > 0) socket.unshift(all)
+    socket.pause() // what was taken made it ask for more
+    Object.defineProperties(this.stats, {
+      bytesIn: { enumerable: true, get: () => socket.bytesRead },
+      bytesOut: { enumerable: true, get: () => socket.bytesWritten },
+    })
+    return socket
+  }
+
   writeLent(chunk: Buffer, loan: Loan | undefined): boolean {
     if (this.pending || queuedIn.call(this) > 0 || !this.writable || this.writableCorked > 0) {
       loan?.keep() // it waits its turn with others, and nobody tells when it has gone
@@ -201,6 +226,10 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
     return new PipeError('ERR_PIPE_CONNECT', sentence, { label: this.label, cause: error })
   }
 
+  resetBehindEnd(writes: boolean): Error | undefined {
+    return resetBehindEnd(this.#socket) ?? (writes ? resetBehindWrite(this.#socket) : undefined)
+  }
+
   protected override finish(): void {
     const reset = resetBehindEnd(this.lower)
     if (reset) this.destroy(this.explain(reset))
@@ -208,6 +237,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
   }
 
   protected override abortLower(): void {
+    if (this.#abort) return this.#abort()
     const socket = this.lower as typeof this.lower & { connecting?: boolean }
     if (!socket.connecting) return super.abortLower()
     // It may be connected and only Node not know it yet; closed now it would be, to the peer, an

@@ -38,6 +38,11 @@ export class Carrier extends WrapPipe<'bytes'> {
     return this.#ended
   }
 
+  /** Begins with bytes that have been read already. */
+  begin(bytes: Buffer): void {
+    this.receive(bytes)
+  }
+
   protected override receive(chunk: Buffer): void {
     const bytes = this.#claims?.tooLong(chunk)
     if (bytes === undefined) return super.receive(chunk)

@@ -1,4 +1,4 @@
-// @striper/tls: secrecy, and who is there. Read tls.ts first, then carrier.ts.
+// @striper/tls: secrecy, and who is there. Read tls.ts first, then native.ts and carrier.ts.
 
 export { tlsClient, tlsServer, type TlsPipe } from './tls.ts'
 export type {

@@ -2,7 +2,9 @@
 // made, and who was there when it is done.
 
 import { BYTES_HIGH_WATER, type BytePipe } from '@striper/core'
+import type { Socket } from 'node:net'
 import { connect, createSecureContext, TLSSocket } from 'node:tls'
+import type { SecureContext, SecureContextOptions } from 'node:tls'
 import { Keyring } from './keyring.ts'
 import type { Secret } from './secret.ts'
 import { faultOfClient, onServerFailure } from './socket.ts'
@@ -59,11 +61,19 @@ export interface Side {
   readonly secured: 'secure' | 'secureConnect'
   /** Whether the peer judges us only after that. */
   readonly judgedLater: boolean
-  /** Begins one. `identify` says who was there; it throws where that is not right. */
+  /** Begins one, over a pipe or on a socket. `identify` says who was there; it throws where that
+   *  is not right. `groups`: the only ones of which a server takes keys; any unless given. */
   handshake(
-    carrier: BytePipe,
+    on: BytePipe | Socket,
     failed: (error: Error) => void,
-  ): { socket: TLSSocket; identify: () => string }
+    groups?: readonly string[],
+  ): Handshaking
+}
+
+/** A handshake that has begun. */
+export interface Handshaking {
+  readonly socket: TLSSocket
+  readonly identify: () => string
 }
 
 /** The side that dials. */
@@ -110,11 +120,12 @@ export function asServer(options: ServerOptions): Side {
   const handshakeTimeoutMs = checkedTimeout(options)
   const common = { handshakeTimeoutMs, secured: 'secure', judgedLater: false } as const
   if ('cert' in options) {
-    const secureContext = createSecureContext(withCertificates(options))
+    const contextFor = contexts(withCertificates(options))
     return {
       ...common,
-      handshake(carrier, failed) {
-        const made = new TLSSocket(carrier, { ...SERVER, requestCert: true, secureContext })
+      handshake(on, failed, groups) {
+        const secureContext = contextFor(groups)
+        const made = new TLSSocket(on, { ...SERVER, requestCert: true, secureContext })
         onServerFailure(made, failed)
         const identify = () => {
           refuse(faultOfClient(made))
@@ -126,18 +137,18 @@ export function asServer(options: ServerOptions): Side {
   }
   const { server = '' } = options
   const keys = options.keys instanceof Keyring ? options.keys : new Keyring([options.keys].flat())
-  const secureContext = createSecureContext(NO_CERTIFICATES)
+  const contextFor = contexts(NO_CERTIFICATES)
   return {
     ...common,
-    handshake(carrier, failed) {
+    handshake(on, failed, groups) {
       let secret: Secret | undefined
       const pskCallback = (_socket: TLSSocket, identity: string) => {
         const found = keyFor(keys, server, identity)
         secret = found?.secret
         return found?.psk ?? null
       }
-      const asking = { ...SERVER, secureContext, pskCallback }
-      const made = new TLSSocket(carrier, asking)
+      const asking = { ...SERVER, secureContext: contextFor(groups), pskCallback }
+      const made = new TLSSocket(on, asking)
       onServerFailure(made, failed)
       const identify = () => {
         refuse(faultWithKey(handshakeOf(made)))
@@ -147,6 +158,20 @@ export function asServer(options: ServerOptions): Side {
       }
       return { socket: made, identify }
     },
+  }
+}
+
+/** What a server asks, and the same with groups of which it takes keys. Throws for what cannot be
+ *  read. */
+function contexts(options: SecureContextOptions) {
+  const any = createSecureContext(options)
+  const made = new Map<string, SecureContext>()
+  return (groups?: readonly string[]): SecureContext => {
+    const ecdhCurve = groups?.join(':')
+    if (ecdhCurve === undefined) return any
+    const context = made.get(ecdhCurve) ?? createSecureContext({ ...options, ecdhCurve })
+    made.set(ecdhCurve, context)
+    return context
   }
 }
 

@@ -1,14 +1,18 @@
 // tls: secrecy, and who is there.
 //
-//   writer ──▶ TlsPipe ──▶ TLSSocket (Node's) ──▶ carrier ──▶ pipe below
+//   writer ──▶ TlsPipe ──▶ TLSSocket (Node's) ═══════════════════▶ net.Socket, of the pipe below
+//                                             ──▶ carrier ──▶ pipe below, where that has none
 //
-// TLS 1.3 (RFC 8446) over any byte pipe. It opens when the handshake is done and the peer is known:
-// by a secret that both share, or by its certificate. Each direction ends with a close_notify; an
-// end without one is ERR_PIPE_TRUNCATED. An abort is an abort of what is below.
+// TLS 1.3 (RFC 8446) over any byte pipe, and on a socket itself where the pipe below gives it up.
+// It opens when the handshake is done and the peer is known: by a secret that both share, or by its
+// certificate. Each direction ends with a close_notify; an end without one is ERR_PIPE_TRUNCATED.
+// An abort is an abort of what is below.
 
 import {
   type ByteDuplex,
+  type Detachable,
   type Done,
+  isDetachable,
   isPipeError,
   labelOf,
   type Layer,
@@ -18,13 +22,17 @@ import {
   type Secured,
   WrapPipe,
 } from '@striper/core'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Carrier } from './carrier.ts'
+import { groupsOffered } from './hello.ts'
+import { abortNative, asSocket, knownGroups, resetUnlessDone, watchEnd } from './native.ts'
 import { asClient, asServer, type ClientOptions, type ServerOptions, type Side } from './sides.ts'
 
 const log = logger('tls')
 
 const BATCH_BYTES = 256 * 1024
+const NOTHING = Buffer.alloc(0)
 
 /**
  * The dialling end. With a secret, `server` has to be the name that the server gives itself. The
@@ -42,35 +50,33 @@ export function tlsServer(options: ServerOptions): Layer<ByteDuplex, TlsPipe> {
 }
 
 function tls(side: Side, listens: boolean): Layer<ByteDuplex, TlsPipe> {
-  return below => {
-    const carrier = new Carrier(below, listens)
-    return new TlsPipe(carrier, side, `tls(${labelOf(below)})`)
-  }
+  return below => new TlsPipe(below, side, listens)
 }
 
 /** A byte pipe with secrecy. Made by `tlsClient` and `tlsServer`. */
 export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
-  readonly #carrier: Carrier
-  readonly #socket: TLSSocket
+  readonly #owned: ByteDuplex
   readonly #side: Side
-  readonly #identify: () => string
+  readonly #listens: boolean
+  #carrier: Carrier | undefined // once it is shaking hands over a pipe
+  #socket: TLSSocket | undefined // once it is shaking hands
+  #identify!: () => string
+  #hello: Buffer | undefined // of a client: as much as has come, while it is to be judged
+  #abort: (() => void) | undefined // where it stands on a socket itself
+  #cut = false // where that has ended without a close_notify
   #peer: string | undefined
   #opened: Done | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(carrier: Carrier, side: Side, label: string) {
-    const { socket, identify } = side.handshake(carrier, error => this.destroy(this.explain(error)))
-    super(socket, { kind: 'bytes', label })
-    this.#carrier = carrier
-    this.#socket = socket
+  constructor(below: ByteDuplex, side: Side, listens: boolean) {
+    super(below, { kind: 'bytes', label: `tls(${labelOf(below)})` })
+    this.#owned = below
     this.#side = side
-    this.#identify = identify
-    carrier.on('error', error => this.destroy(this.explain(error)))
-    socket.on('end', () => (carrier.closeNotified = true))
+    this.#listens = listens
   }
 
   override get below(): readonly Pipe[] {
-    return [this.#carrier]
+    return this.#carrier ? [this.#carrier] : super.below
   }
 
   /** Who is there: the id of the secret, or the fingerprint of the certificate. Throws a TypeError
@@ -86,23 +92,86 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
     if (this.#peer === undefined || this.lower.destroyed) {
       throw new TypeError(`${this.label} is not open: it has no keys`)
     }
-    return this.#socket.exportKeyingMaterial(length, label, Buffer.alloc(0))
+    return this.#socket!.exportKeyingMaterial(length, label, Buffer.alloc(0))
   }
 
   protected override open(done: Done): void {
     this.#opened = done
-    const { handshakeTimeoutMs, secured } = this.#side
-    this.lower.once(secured, () => this.#shaken())
-    this.lower.once('close', () => this.#settle())
-    const start = () => {
-      this.#timer = setTimeout(() => {
-        const sentence = `no handshake in ${handshakeTimeoutMs} ms`
-        this.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: this.label }))
-      }, handshakeTimeoutMs)
-    }
-    if (this.destroyed) this.#settle()
-    else if (this.#carrier.pending) this.#carrier.once('ready', start)
-    else start()
+    super.open(error => {
+      if (error || this.destroyed) this.#settle(error)
+      else this.#begin()
+    })
+  }
+
+  #begin(): void {
+    const { handshakeTimeoutMs } = this.#side
+    this.#timer = setTimeout(() => {
+      const sentence = `no handshake in ${handshakeTimeoutMs} ms`
+      this.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: this.label }))
+    }, handshakeTimeoutMs)
+    if (!isDetachable(this.#owned)) return this.#shake(undefined)
+    if (!this.#listens) return this.#shakeNatively(NOTHING)
+    this.#hello = NOTHING
+    this.lower.resume()
+  }
+
+  protected override receive(chunk: Buffer): void {
+    if (this.#hello === undefined) return super.receive(chunk)
+    const hello = Buffer.concat([this.#hello, chunk])
+    this.#hello = hello
+    const groups = groupsOffered(hello)
+    if (groups === undefined) return
+    this.#hello = undefined
+    const known = knownGroups(groups)
+    if (known.length > 0 && isDetachable(this.#owned)) this.#shakeNatively(hello, known)
+    else this.#shake(hello)
+  }
+
+  protected override finish(): void {
+    if (!this.#hello) return super.finish()
+    this.#cut = true
+    this.destroy(this.explain(new Error('the connection has ended')))
+  }
+
+  /** Over whatever pipe that is. */
+  #shake(hello: Buffer | undefined): void {
+    this.standAside()
+    const carrier = new Carrier(this.#owned, this.#listens)
+    carrier.on('error', error => this.destroy(this.explain(error)))
+    this.#carrier = carrier
+    this.#greet(carrier)
+    this.#socket!.on('end', () => (carrier.closeNotified = true))
+    if (hello) carrier.begin(hello)
+  }
+
+  /** On the socket itself. */
+  #shakeNatively(unread: Buffer, groups?: readonly string[]): void {
+    this.standAside()
+    const below = this.#owned as ByteDuplex & Detachable
+    const given = below.detachSocket(unread, () => {
+      if (below.errored) this.destroy(this.#ofBelow(below.errored)) // it says why
+      this.#abort!()
+    })
+    const socket = asSocket(given)
+    this.#greet(socket, groups)
+    const made = this.#socket!
+    this.#abort = () => abortNative(made)
+    resetUnlessDone(made, socket)
+    watchEnd(made, socket, () => {
+      const reset = below.resetBehindEnd(!made.writableEnded)
+      this.#cut = reset === undefined
+      this.destroy(this.explain(reset ?? new Error('the connection has ended')))
+    })
+  }
+
+  #greet(on: Carrier | Socket, groups?: readonly string[]): void {
+    const failed = (error: Error) => this.destroy(this.explain(error))
+    const { socket, identify } = this.#side.handshake(on, failed, groups)
+    this.#socket = socket
+    this.#identify = identify
+    // Not in this tick: OpenSSL has called, and cannot do yet what may be asked of it next.
+    socket.once(this.#side.secured, () => setImmediate(() => this.#shaken()))
+    this.standOn(socket)
   }
 
   protected override cancel(): void {
@@ -114,8 +183,9 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   protected override explain(error: Error): PipeError {
     const { label } = this
     if (isPipeError(error)) return PipeError.from(error, label)
+    if ('syscall' in error) return this.#ofBelow(error)
     const options = { label, cause: error }
-    if (this.#carrier.ended) {
+    if (this.#cut || this.#carrier?.ended) {
       const where = this.pending ? 'inside the handshake' : 'without a close_notify'
       return new PipeError('ERR_PIPE_TRUNCATED', `ended ${where}`, options)
     }
@@ -124,6 +194,10 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
       return new PipeError('ERR_PIPE_AUTH', sentence, options)
     }
     return new PipeError('ERR_PIPE_PROTOCOL', `what came is not what was sent`, options)
+  }
+
+  #ofBelow(error: Error): PipeError {
+    return PipeError.from(PipeError.from(error, labelOf(this.#owned)), this.label)
   }
 
   /** Node encrypts all of a write before it asks whether anybody takes it: so it gets little. */
@@ -138,14 +212,16 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   }
 
   protected override abortLower(): void {
-    this.#carrier.destroy()
-    this.lower.destroy()
+    if (this.#abort) return this.#abort()
+    this.#carrier?.destroy()
+    super.abortLower()
   }
 
   override _destroy(error: Error | null, done: Done): void {
+    const below = this.#carrier ?? this.#owned
     super._destroy(error, () => {
-      if (this.#carrier.closed) done(error)
-      else this.#carrier.once('close', () => done(error))
+      if (below.closed) done(error)
+      else below.once('close', () => done(error))
     })
   }
 
@@ -155,6 +231,7 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   }
 
   #shaken(): void {
+    if (this.destroyed || this.lower.destroyed) return // it says why when it has closed
     try {
       this.#peer = this.#identify()
     } catch (error) {
@@ -165,11 +242,11 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
     this.#settle()
   }
 
-  #settle(): void {
+  #settle(error?: Error | null): void {
     clearTimeout(this.#timer)
     const opened = this.#opened
     this.#opened = undefined
-    opened?.()
+    opened?.(error)
   }
 }
 

@@ -157,7 +157,7 @@ test('an abort over TCP is a reset to the peer, and what is above hears of it wi
   client.destroy()
   expect(await failure).toMatchObject({
     code: 'ERR_PIPE_RESET',
-    cause: { label: server.label, cause: { cause: { code: 'ERR_PIPE_RESET' } } },
+    cause: { label: server.label, cause: { code: 'ERR_PIPE_RESET' } },
   })
 })
 

@@ -6,9 +6,11 @@
 //   └───────────────┴────────────┴────────────────────┘
 //   0               7            8                   24
 
-import { ByteQueue, isLender, labelOf, Lending, PipeError, WrapPipe } from '@striper/core'
-import type { Borrower, ByteDuplex, Done, Layer, Lender, Loan } from '@striper/core'
+import { ByteQueue, isDetachable, isLender, labelOf, Lending, PipeError } from '@striper/core'
+import { takeUnread, WrapPipe } from '@striper/core'
+import type { Borrower, ByteDuplex, Detachable, Done, Layer, Lender, Loan } from '@striper/core'
 import { SESSION_ID_BYTES } from '@striper/stripe'
+import type { Duplex } from 'node:stream'
 
 const MAGIC = Buffer.from('STRIPER\x01', 'latin1')
 const GREETING_BYTES = MAGIC.length + SESSION_ID_BYTES
@@ -24,11 +26,26 @@ export function greet(session: Buffer): Layer {
 }
 
 /** What it reads it passes on as it is, loans as well, from some time on. */
-abstract class PassingPipe extends WrapPipe<'bytes'> implements Lender {
+abstract class PassingPipe extends WrapPipe<'bytes'> implements Detachable, Lender {
   readonly #lending = new Lending(this)
 
   /** Whether all that comes now is passed on. */
   protected abstract get passes(): boolean
+
+  get detachable(): boolean {
+    const idle = !this.pending && this.writableLength === 0 && !this.writableEnded
+    return idle && !this.readableEnded && !this.lower.readableEnded && isDetachable(this.lower)
+  }
+
+  detachSocket(unread: Buffer, abort: () => void): Duplex {
+    this.standAside()
+    const all = Buffer.concat([unread, takeUnread(this)])
+    return (this.lower as Duplex & Detachable).detachSocket(all, abort)
+  }
+
+  resetBehindEnd(writes: boolean): Error | undefined {
+    return (this.lower as Duplex & Detachable).resetBehindEnd(writes)
+  }
 
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
