@@ -219,6 +219,15 @@ test('what was lost with the last lane goes by the next that comes up, in order'
   expect(numbered(bench.run())).toEqual(['5:0', '5:1', '5:2'])
 })
 
+test('regression: what an ACK said of a lane is said again when one is lost, for the ACK may be lost with it', () => {
+  const bench = new Bench(3)
+  bench.hear(1, parcel(0))
+  expect(said(bench.wait(10), wire.ACK).length).toBeGreaterThan(0)
+  bench.core.laneDown(0, bench.now)
+  const again = said(bench.wait(10), wire.ACK).map(({ said }) => said)
+  expect(again[0]).toMatchObject({ ack: { lanes: [{ lane: 1, received: 1 }] } })
+})
+
 test('what had arrived before its lane was lost is not sent again', () => {
   const bench = new Bench(1)
   bench.write(100)

@@ -85,7 +85,7 @@ export class StripeCore {
     this.#sender.lost(lane)
     // A lane counts once something was heard on it: what takes connections may not be the far end.
     if (![...this.#lanes.values()].some(each => each.heard)) this.#noLaneSince ??= now
-    this.#receiver.ackNow(now)
+    this.#receiver.ackAgain(this.#lanes.values(), now)
   }
 
   /** The pipe of a lane is full, or has drained. */

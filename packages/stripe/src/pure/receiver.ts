@@ -90,6 +90,12 @@ export class Receiver {
     this.#ackAt = Math.max(now, this.#ackedAt + LEAST_ACK_MS)
   }
 
+  /** A lane is gone, and maybe an ACK with it: what that said of other lanes is said again. */
+  ackAgain(lanes: Iterable<Lane>, now: number): void {
+    for (const lane of lanes) lane.ackDue ||= lane.received > 0
+    this.ackNow(now)
+  }
+
   /** The ACK to send now. It names the lanes on which something came since the last. */
   ack(lanes: Iterable<Lane>, now: number): Ack {
     const named: LaneAck[] = []
