@@ -133,3 +133,14 @@ test('regression: a slow lane that was slower for a while does not stop and wait
   road.run(4000, 4096)
   expect((road.lane.acked - acked) * 4096).toBeGreaterThan(0.8 * 150 * 4000)
 })
+
+test('a lane that is far away has room for slow start to double in, until its limit is known', () => {
+  const roomIn = (distanceMs: number) => {
+    const road = new Road(4000, distanceMs)
+    road.run(2.5 * distanceMs)
+    const { rate = 0, rtt = 0, known, room } = road.lane
+    return [known, Math.round(room / rate / rtt)]
+  }
+  expect(roomIn(150)).toEqual([false, 6])
+  expect(roomIn(60)).toEqual([false, 2])
+})

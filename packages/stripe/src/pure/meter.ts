@@ -17,6 +17,11 @@ const FIRST_ROOM_BYTES = 16 * 1024
  *  see whether the lane can do more. More of it fills queues, which drop what does not fit. */
 const SLACK_MS = 40
 const SLACK = 1 / 4
+/** A lane so far away has so many round trips of it while its limit is not known. TCP's slow start
+ *  doubles with each; where it runs dry on the way, what comes next is a burst, which overflows the
+ *  queue, and far away it takes seconds to grow again. */
+export const FAR_MS = 80
+export const FAR_LOOPS = 6
 /** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
 const LEAN_SLACK_MS = 10
 /** A rate that grows less in each of so many round trips has reached its limit. */
@@ -136,11 +141,16 @@ export class Meter {
     if (this.#draining) return DRAINED * rate * rtt
     const parcel = this.parcelBytes(lean)
     if (lean && this.#known) return rate * (rtt + LEAN_SLACK_MS) + parcel
-    // Of a lane whose limit is not known, the rate is what there was room for: it has to grow.
-    if (!this.#known) return rate * (rtt + Math.max(SLACK_MS, this.#loop ?? rtt)) + parcel
+    if (!this.#known) return rate * this.#startingMs(rtt) + parcel
     const stallMs = this.#stalls.lasting(this.#deliveredAt)
     const bytes = rate * (rtt + Math.max(SLACK_MS, SLACK * rtt, stallMs))
     return Math.max(bytes, LEAST_ROOM_BYTES)
+  }
+
+  /** Of a lane whose limit is not known, the rate is what there was room for: it has to grow. */
+  #startingMs(rtt: number): number {
+    const loop = this.#loop ?? rtt
+    return loop >= FAR_MS ? FAR_LOOPS * loop : rtt + Math.max(SLACK_MS, loop)
   }
 
   /** Something is sent while `inFlight` bytes were under way. */

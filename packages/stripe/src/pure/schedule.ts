@@ -1,6 +1,8 @@
 // Schedules: which lane gets the next parcel. Each is a pure function over a read-only view of the
 // lanes.
 
+import { FAR_LOOPS, FAR_MS } from './meter.ts'
+
 /** What a schedule sees of a lane. */
 export interface LaneView {
   readonly number: number
@@ -87,8 +89,9 @@ export const soonest: Schedule = (lanes, { bytes, endless, lagMs }) => {
  *  stays smooth: a lane that adds little may delay little. One that is far away is borne with
  *  longer, or it could never be full. */
 function bearableMs(lane: LaneView, lanes: readonly LaneView[]): number {
-  if (!lane.known) return UNKNOWN_MS // it may well be faster than it looks
   const { rate = 0, rtt = 0 } = lane
+  // It may well be faster than it looks.
+  if (!lane.known) return rtt >= FAR_MS ? FAR_LOOPS * rtt : UNKNOWN_MS
   let rates = 0
   for (const lane of lanes) rates += lane.rate ?? 0
   return Math.max(SMOOTH_MS * Math.min(1, (FULL_SHARE * rate) / rates), 1.5 * rtt)
