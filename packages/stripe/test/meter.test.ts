@@ -142,5 +142,5 @@ test('a lane that is far away has room for slow start to double in, until its li
     return [known, Math.round(room / rate / rtt)]
   }
   expect(roomIn(150)).toEqual([false, 6])
-  expect(roomIn(60)).toEqual([false, 2])
+  expect(roomIn(40)).toEqual([false, 2])
 })

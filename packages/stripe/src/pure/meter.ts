@@ -20,7 +20,7 @@ const SLACK = 1 / 4
 /** A lane so far away has so many round trips of it while its limit is not known. TCP's slow start
  *  doubles with each; where it runs dry on the way, what comes next is a burst, which overflows the
  *  queue, and far away it takes seconds to grow again. */
-export const FAR_MS = 80
+export const FAR_MS = 50
 export const FAR_LOOPS = 6
 /** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
 const LEAN_SLACK_MS = 10
