@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 type View = Partial<LaneView>
 
 /** The lane that is picked, by its place in the list; undefined to wait. */
-function pick(schedule: Schedule, views: View[], endless = false): number | undefined {
+function pick(schedule: Schedule, views: View[], endless = false, lagMs = 200): number | undefined {
   const lanes = views.map((view, number) => ({
     ...{
       number,
@@ -17,7 +17,7 @@ function pick(schedule: Schedule, views: View[], endless = false): number | unde
     ...{ inFlight: 0, lastTurn: 0, weight: 1 },
     ...view,
   }))
-  return schedule(lanes, { bytes: 10_000, endless, lagMs: 200 })?.number
+  return schedule(lanes, { bytes: 10_000, endless, lagMs })?.number
 }
 
 const fast = { rate: 10_000, rtt: 20 } // bytes a ms, and ms
@@ -88,3 +88,11 @@ function turns(...each: number[]): View[] {
 function busy(view: View, inFlight: number): View {
   return { ...view, inFlight }
 }
+
+test('soonest, endless: what is not known is borne with, and longer where it is far away', () => {
+  const of = (rtt: number) => {
+    const unknown = { rate: 100, rtt, known: false, inFlight: 40_000 }
+    return pick(soonest, [{ ...fast, ...shut }, unknown], true, 1000)
+  }
+  expect([of(40), of(120)]).toEqual([undefined, 1])
+})

@@ -17,13 +17,13 @@ const FIRST_ROOM_BYTES = 16 * 1024
  *  see whether the lane can do more. More of it fills queues, which drop what does not fit. */
 const SLACK_MS = 40
 const SLACK = 1 / 4
+/** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
+const LEAN_SLACK_MS = 10
 /** A lane so far away has so many round trips of it while its limit is not known. TCP's slow start
  *  doubles with each; where it runs dry on the way, what comes next is a burst, which overflows the
  *  queue, and far away it takes seconds to grow again. */
 export const FAR_MS = 50
 export const FAR_LOOPS = 6
-/** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
-const LEAN_SLACK_MS = 10
 /** A rate that grows less in each of so many round trips has reached its limit. */
 const GROWTH = 1.25
 const FLAT_ROUNDS = 3
