@@ -90,12 +90,24 @@ export class Leg {
   #borrow(source: Lender): void {
     const sink = this.#sink
     if (!isLoanTaker(sink)) return
-    source.lendTo((chunk, loan) => {
-      this.#count(chunk, sink.writeLent(chunk, loan))
+    source.lendTo((chunk, loan, more) => {
+      if (more && sink.writableCorked === 0) sink.cork()
+      const room = sink.writeLent(chunk, loan)
+      this.#count(chunk, more && room ? room : this.#room(room))
     })
   }
 
-  readonly #data = (chunk: Buffer): void => this.#count(chunk, this.#sink.write(chunk))
+  readonly #data = (chunk: Buffer): void => {
+    this.#count(chunk, this.#room(this.#sink.write(chunk)))
+  }
+
+  /** Whether the sink has room, when all that was given together has gone. */
+  #room(room: boolean): boolean {
+    const sink = this.#sink
+    if (sink.writableCorked === 0) return room
+    sink.uncork()
+    return !sink.writableNeedDrain
+  }
 
   #count(chunk: Buffer, more: boolean): void {
     this.#bytes += chunk.length

@@ -20,16 +20,17 @@ export class ByteQueue {
   }
 
   /** The next `count` bytes, without taking them. Throws a RangeError if there are not as many. */
-  peek(count: number): Buffer {
+  peek(count: number, allocate: (bytes: number) => Buffer = Buffer.allocUnsafe): Buffer {
     const head = this.#chunks[this.#first]
     const end = this.#offset + count
     if (head !== undefined && head.length >= end) return head.subarray(this.#offset, end)
-    return this.#gather(count)
+    return this.#gather(count, allocate)
   }
 
-  /** Takes the next `count` bytes. Throws a RangeError if there are not as many. */
-  take(count: number): Buffer {
-    const slice = this.peek(count)
+  /** Takes the next `count` bytes. Throws a RangeError if there are not as many. Where they have to
+   *  be copied, `allocate` says where to. */
+  take(count: number, allocate: (bytes: number) => Buffer = Buffer.allocUnsafe): Buffer {
+    const slice = this.peek(count, allocate)
     this.#drop(count)
     return slice
   }
@@ -58,9 +59,9 @@ export class ByteQueue {
     }
   }
 
-  #gather(count: number): Buffer {
+  #gather(count: number, allocate: (bytes: number) => Buffer): Buffer {
     if (count > this.#length) throw new RangeError(`${count} bytes asked of ${this.#length}`)
-    const joined = Buffer.allocUnsafe(count)
+    const joined = allocate(count)
     let filled = 0
     let from = this.#offset
     for (let i = this.#first; filled < count; i++) {

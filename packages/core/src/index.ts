@@ -16,6 +16,7 @@ export {
   sizeOf,
   whole,
   pieces,
+  writeAll,
 } from './base.ts'
 export {
   isLender,
@@ -25,8 +26,10 @@ export {
   type Loan,
   type LoanTaker,
 } from './loan.ts'
-export { Lending, SharedLoan } from './lending.ts'
+export { joined, Lending, SharedLoan, WrittenLoans } from './lending.ts'
+export { PassingPipe } from './passing.ts'
 export { ByteQueue, compact } from './bytes.ts'
+export { type ChunkLoan, ChunkStock } from './chunks.ts'
 export { readInteger, writeInteger } from './integer.ts'
 export { abort } from './abort.ts'
 export { logger, type Log } from './log.ts'

@@ -8,6 +8,7 @@
 // 'data': what those give is the reader's for good, and never used again (decision 0070). A
 // borrower that knows nobody who gives loans back has no use for them, and reads as anybody does.
 
+import type { Message } from './pipe.ts'
 import type { Duplex } from './stream.ts'
 
 /** The memory of one chunk, on loan. Whoever has the chunk last calls one of these; further calls
@@ -21,8 +22,9 @@ export interface Loan {
 }
 
 /** Takes a chunk; without a loan it is the borrower's own. Bytes come in order, also between this
- *  and 'data'. */
-export type Borrower = (chunk: Buffer, loan: Loan | undefined) => void
+ *  and 'data'. `more`: the next one is here already, and comes when this call has returned, unless
+ *  the pipe is paused or destroyed in it. */
+export type Borrower = (chunk: Buffer, loan: Loan | undefined, more?: boolean) => void
 
 /** A byte pipe that lends the memory it reads into. */
 export interface Lender {
@@ -35,11 +37,12 @@ export interface Lender {
   lendTo(borrower: Borrower | undefined): void
 }
 
-/** A byte pipe that says when it is done with a chunk. */
+/** A pipe that says when it is done with the memory of what it was given. */
 export interface LoanTaker {
-  /** Writes a chunk as `write()` does, with its answer, and releases the loan when the system has
-   *  the bytes; after a failure it is kept. */
-  writeLent(chunk: Buffer, loan: Loan | undefined): boolean
+  /** Writes as `write()` does, with its answer: a message, or a chunk, which may be in pieces as
+   *  well. Releases the loan, which is of all pieces, when the system has the bytes and nobody here
+   *  needs them; after a failure it is kept. */
+  writeLent(unit: Message, loan: Loan | undefined): boolean
 }
 
 /** Whether a pipe lends, of this copy of the package or of another. */

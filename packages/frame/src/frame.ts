@@ -7,8 +7,8 @@
 // A message that lies in one chunk from below is a view of it; only one that straddles chunks is
 // copied.
 
-import { ByteQueue, isLender, labelOf, Lending, PipeError, pieces } from '@striper/core'
-import { SharedLoan, sizeOf, WrapPipe } from '@striper/core'
+import { ByteQueue, ChunkStock, isLender, labelOf, Lending, PipeError, pieces } from '@striper/core'
+import { PassingPipe, SharedLoan, sizeOf } from '@striper/core'
 import type { Borrower, ByteDuplex, Codec, Layer, Lender, Loan } from '@striper/core'
 import type { Message, MessagePipe } from '@striper/core'
 
@@ -20,6 +20,12 @@ const JOINED_BYTES = 64
 /** 64 KiB of payload, and room for the headers of whatever stands above. */
 const DEFAULT_MAX_MESSAGE_BYTES = 65 * 1024
 const LARGEST_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+/** Messages that come in two chunks of a lender are joined in memory that is used again; smaller
+ *  ones have memory of Buffer's pool, larger ones of their own. */
+const JOINED_CHUNK_BYTES = 66 * 1024
+const LEAST_JOINED_BYTES = 4096
+const joinedChunks = new ChunkStock(JOINED_CHUNK_BYTES, 48)
 
 export interface FrameOptions {
   /** The largest message either way, in bytes: 1 to 16 MiB, default 65 KiB. A longer one destroys
@@ -40,16 +46,17 @@ export function frame(options: FrameOptions = {}): Layer<ByteDuplex, MessagePipe
   return below => new FramePipe(below, maxMessageBytes)
 }
 
-class FramePipe extends WrapPipe<'messages'> implements Lender {
+class FramePipe extends PassingPipe<'messages'> implements Lender {
   readonly maxMessageBytes: number
   readonly #codec: FrameCodec
   readonly #lending = new Lending(this)
   #lent: { memory: ArrayBufferLike; shared: SharedLoan } | undefined // the chunk that is being read
+  #joined: Loan | undefined // of the message that was joined just now
   #begun: SharedLoan[] = [] // chunks in which the message lies that is not complete
 
   constructor(below: ByteDuplex, maxMessageBytes: number) {
     const label = `frame(${labelOf(below)})`
-    const codec = new FrameCodec(maxMessageBytes)
+    const codec = new FrameCodec(maxMessageBytes, bytes => this.#allocate(bytes))
     super(below, { kind: 'messages', label, codec })
     this.maxMessageBytes = maxMessageBytes
     this.#codec = codec
@@ -77,10 +84,29 @@ class FramePipe extends WrapPipe<'messages'> implements Lender {
   }
 
   protected override deliver(message: Buffer): boolean {
-    const lent = this.#lent
-    // What lay in two chunks has memory of its own.
-    const loan = lent && message.buffer === lent.memory ? lent.shared.share() : undefined
+    const loan = this.#loanOf(message)
     return this.#lending.lend(message, loan) || super.deliver(message)
+  }
+
+  /** What lies in two chunks is joined, in memory that is used again as well. */
+  #allocate(bytes: number): Buffer {
+    if (
+      this.#lending.borrower === undefined ||
+      bytes > JOINED_CHUNK_BYTES ||
+      bytes < LEAST_JOINED_BYTES
+    )
+      return Buffer.allocUnsafe(bytes)
+    const chunk = joinedChunks.take()
+    this.#joined = chunk
+    return chunk.memory.subarray(0, bytes)
+  }
+
+  #loanOf(message: Buffer): Loan | undefined {
+    const joined = this.#joined
+    this.#joined = undefined
+    if (joined) return joined
+    const lent = this.#lent
+    return lent && message.buffer === lent.memory ? lent.shared.share() : undefined
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -102,11 +128,14 @@ class FramePipe extends WrapPipe<'messages'> implements Lender {
 /** The codec of `frame`, for a layer of one's own. Pure. */
 export class FrameCodec implements Codec {
   readonly #max: number
+  readonly #allocate: (bytes: number) => Buffer
   readonly #queue = new ByteQueue()
   #length = -1 // of the message that is coming; -1 while its header is not here
 
-  constructor(maxMessageBytes: number) {
+  /** `allocate` gives the memory of a message that comes in parts. */
+  constructor(maxMessageBytes: number, allocate: (bytes: number) => Buffer = Buffer.allocUnsafe) {
     this.#max = maxMessageBytes
+    this.#allocate = allocate
   }
 
   /** Bytes of a message that is not complete, its header not counted. */
@@ -142,7 +171,7 @@ export class FrameCodec implements Codec {
         this.#length = length
       }
       if (queue.length < this.#length) return
-      const message = queue.take(this.#length)
+      const message = queue.take(this.#length, this.#allocate)
       this.#length = -1
       give(message)
     }

@@ -8,8 +8,11 @@
 // wants yet. Credit bounds what waits here instead. It knows parcels, and so a message pipe as
 // well; of lanes it knows nothing.
 
-import { afterReady, isLender, labelOf, Lending, logger, PipeBase, PipeError } from '@striper/core'
-import type { Borrower, Done, Layer, Lender, Loan, ParcelPipe } from '@striper/core'
+import { afterReady, isLender, isLoanTaker, labelOf, Lending, logger } from '@striper/core'
+import { PipeBase, PipeError, WrittenLoans } from '@striper/core'
+import type { Borrower, Done, Layer, Lender, Loan, LoanTaker } from '@striper/core'
+import type { Message, ParcelPipe } from '@striper/core'
+import { Lent } from './lent.ts'
 import { Incoming } from './pure/incoming.ts'
 import { Outgoing } from './pure/outgoing.ts'
 import {
@@ -62,17 +65,20 @@ export interface ReassembleStats {
 }
 
 /** The pipe that `reassemble` makes. */
-export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
+export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTaker {
   readonly #lower: ParcelPipe
   readonly #outgoing = new Outgoing()
   readonly #incoming: Incoming
   readonly #lending = new Lending(this)
   readonly #loans = new Map<number, Loan>() // of parcels that wait, by offset
+  readonly #written = new WrittenLoans(this)
+  readonly #lent = new Lent()
   #held: Done | undefined // the callback of a write whose bytes are not all sent
   #finishing: Done | undefined // the callback of end(), while END is not sent
   #endSent = false
   #wanted = false // whether the reader wants more
   #endGiven = false
+  #releasing = false // soon, what came in this turn
 
   constructor(lower: ParcelPipe, windowBytes: number) {
     super({ kind: 'bytes', label: `reassemble(${labelOf(lower)})`, below: [lower] })
@@ -98,6 +104,11 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
     this.#lower.lendTo(borrower && ((message, loan) => this.#receive(message, loan)))
   }
 
+  /** Parcels carry the loan on; where what is below takes none, it is kept. */
+  writeLent(chunk: Message, loan: Loan | undefined): boolean {
+    return this.#written.write(chunk, loan)
+  }
+
   override resume(): this {
     super.resume()
     if (this.#lending.borrower) this.#release()
@@ -114,16 +125,15 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {
-    this.accept(chunk)
-    this.#outgoing.write(chunk)
-    this.#held = done
-    this.#pump()
+    this._writev([{ chunk }], done)
   }
 
   override _writev(writes: { chunk: unknown }[], done: Done): void {
-    for (const { chunk } of writes) {
-      this.accept(chunk as Buffer)
-      this.#outgoing.write(chunk as Buffer)
+    for (const write of writes) {
+      const chunk = write.chunk as Buffer
+      this.accept(chunk)
+      this.#outgoing.write(chunk)
+      this.#lent.write(chunk.length, this.#written.take(chunk))
     }
     this.#held = done
     this.#pump()
@@ -145,6 +155,8 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
     this.#held = undefined
     for (const loan of this.#loans.values()) loan.release() // nobody has seen the bytes
     this.#loans.clear()
+    this.#lent.clear()
+    this.#written.keep()
     const lower = this.#lower
     if (lower.closed) return done(error)
     lower.once('close', () => done(error))
@@ -157,14 +169,23 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
     const lower = this.#lower
     const outgoing = this.#outgoing
     this.#grant()
+    lower.cork() // what goes in this turn goes together
     while (!lower.writableNeedDrain) {
       const { offset } = outgoing
       const bytes = outgoing.next(lower.preferredMessageBytes - HEADER_BYTES)
       if (bytes === undefined) break
-      lower.write([encodeHeader(DATA, offset), ...bytes])
+      const loan = this.#lent.share(offset, outgoing.offset)
+      const message = [encodeHeader(DATA, offset), ...bytes]
+      if (loan && isLoanTaker(lower)) {
+        lower.writeLent(message, loan)
+      } else {
+        loan?.keep()
+        lower.write(message)
+      }
     }
     const blocked = lower.writableNeedDrain ? undefined : outgoing.takeBlocked()
     if (blocked !== undefined) lower.write(encodeHeader(BLOCKED, blocked))
+    lower.uncork()
     if (outgoing.queued > 0) return
     const held = this.#held
     this.#held = undefined
@@ -194,7 +215,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
       else if (parcel.type === CREDIT) this.#outgoing.credit(parcel.offset)
       else if (parcel.type === BLOCKED && this.#wants) this.#incoming.blocked(parcel.offset)
       if (parcel.type === CREDIT) this.#pump()
-      else this.#release()
+      else this.#releaseSoon()
     } catch (error) {
       this.destroy(PipeError.from(error, this.label))
     }
@@ -203,6 +224,17 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
   /** Whether the reader waits. What is read ahead of a borrower that has paused is not lent. */
   get #wants(): boolean {
     return this.#wanted && (this.#lending.borrower === undefined || !this.isPaused())
+  }
+
+  /** A borrower gets what comes in this turn together. */
+  #releaseSoon(): void {
+    if (this.#lending.borrower === undefined) return this.#release()
+    if (this.#releasing) return
+    this.#releasing = true
+    queueMicrotask(() => {
+      this.#releasing = false
+      if (!this.destroyed) this.#release()
+    })
   }
 
   /** Gives the reader what is in order, as far as it wants it. */
@@ -217,7 +249,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
       }
       const loan = this.#loans.get(offset)
       if (loan) this.#loans.delete(offset)
-      this.#wanted = this.#lending.lend(bytes, loan) || this.deliver(bytes)
+      this.#wanted = this.#lending.lend(bytes, loan, incoming.ready) || this.deliver(bytes)
     }
     if (incoming.ended && !this.#endGiven) {
       this.#endGiven = true

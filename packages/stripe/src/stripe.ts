@@ -7,8 +7,9 @@
 // This is the shell: a Duplex and a timer around the core, which has the protocol. lanes.ts has the
 // lanes' pipes; they are message pipes, and nothing more is known of them here.
 
-import { Lending, logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
-import type { Borrower, Done, Lender, Message, MessagePipe, MessageSizes } from '@striper/core'
+import { Lending, logger, numbered, PipeBase, PipeError, sizeOf, WrittenLoans } from '@striper/core'
+import type { Borrower, Done, Lender, Loan, LoanTaker } from '@striper/core'
+import type { Message, MessagePipe, MessageSizes } from '@striper/core'
 import { Alarm } from './alarm.ts'
 import { Inbox } from './inbox.ts'
 import { LANE_MESSAGE_BYTES, LanePipes, type Opening } from './lanes.ts'
@@ -17,6 +18,7 @@ import type { LaneProperties, LaneStats, StripeOptions } from './options.ts'
 import { StripeCore } from './pure/core.ts'
 import type { Output, Totals } from './pure/output.ts'
 import { ABORTED, PARCEL_HEADER_BYTES } from './pure/wire.ts'
+import { Turn } from './turn.ts'
 
 const log = logger('stripe')
 
@@ -35,7 +37,7 @@ export function stripe(options: StripeOptions = {}): StripePipe {
 }
 
 /** A stripe. Made by `stripe`. */
-export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Lender {
+export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Lender, LoanTaker {
   readonly maxMessageBytes = LANE_MESSAGE_BYTES - PARCEL_HEADER_BYTES
   /** The session's id. */
   readonly session: Buffer
@@ -54,6 +56,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   #finishing: Done | undefined
   #peerKnows = false // that it is over
   #flushing = false
+  readonly #turn = new Turn()
+  readonly #written = new WrittenLoans(this)
   readonly #alarm = new Alarm(() => {
     this.#core.tick(performance.now())
     this.#flush()
@@ -153,6 +157,11 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     return true
   }
 
+  /** Lanes that take loans get them; a parcel's memory is held until it has arrived as well. */
+  writeLent(message: Message, loan: Loan | undefined): boolean {
+    return this.#written.write(message, loan)
+  }
+
   /** Lends parcels that came on lanes which lend. */
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
@@ -170,12 +179,20 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   }
 
   override _write(message: Message, _encoding: string, done: Done): void {
-    if (sizeOf(message) > this.maxMessageBytes) {
-      const sentence = `message of ${sizeOf(message)} bytes, limit ${this.maxMessageBytes}`
+    this._writev([{ chunk: message }], done)
+  }
+
+  override _writev(writes: { chunk: unknown }[], done: Done): void {
+    const messages = writes.map(({ chunk }) => chunk as Message)
+    const long = messages.find(message => sizeOf(message) > this.maxMessageBytes)
+    if (long) {
+      const sentence = `message of ${sizeOf(long)} bytes, limit ${this.maxMessageBytes}`
       return done(new PipeError('ERR_PIPE_LIMIT', sentence, { label: this.label }))
     }
-    this.accept(message)
-    this.#core.write(message)
+    for (const message of messages) {
+      this.accept(message)
+      this.#core.write(message, this.#written.take(message))
+    }
     this.#held = done
     this.#flush()
   }
@@ -200,6 +217,9 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     if (complete) this.#core.farewell(performance.now())
     else if (!this.#peerKnows) this.#core.abort(ABORTED, '')
     this.#drainOutputs()
+    this.#turn.end()
+    this.#core.clear()
+    this.#written.keep()
     this.#lanes.close(complete, () => done(error))
   }
 
@@ -231,6 +251,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     this.#core.mode.endless = this.writableNeedDrain
     do this.#drainOutputs()
     while (this.#letWriterGoOn())
+    this.#turn.end()
     this.#flushing = false
     this.#settle()
   }
@@ -267,7 +288,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     switch (output.do) {
       case 'send': {
         const lane = this.#lanes.get(output.lane)
-        if (lane && !lane.writableEnded && !lane.write(output.message)) {
+        if (!lane || lane.writableEnded) output.loan?.release()
+        else if (!this.#turn.write(lane, output.message, output.loan)) {
           this.#core.laneBlocked(output.lane, true)
         }
         return

@@ -9,9 +9,8 @@
 // costs an idle one nothing, and a large chunk is taken only when there is something to fill it.
 // What is copied is the landing: small messages, and the first bytes of large reads.
 
-import { compact, type Loan } from '@striper/core'
+import { ChunkStock, compact, type Loan } from '@striper/core'
 import type { Socket } from 'node:net'
-import { ChunkStock } from './chunks.ts'
 import { readInto, readMore } from './onread.ts'
 
 /** No common size of a block: behind one that fills it exactly there is nothing to read. */
@@ -19,7 +18,7 @@ export const LANDING_BYTES = 6 * 1024
 const CHUNK_BYTES = 256 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
-const KEEP_AT_MOST = 16
+const KEEP_AT_MOST = 48
 
 const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
 /** The chunks of all sockets of this thread. */

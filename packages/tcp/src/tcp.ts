@@ -12,10 +12,14 @@ import {
   type Loan,
   type LoanTaker,
   logger,
+  type Message,
   numbered,
+  pieces,
   PipeBase,
   PipeError,
+  sizeOf,
   WrapPipe,
+  writeAll,
 } from '@striper/core'
 import { formatAddress, type SocketAddress } from './address.ts'
 import { type Owner, readFor } from './reader.ts'
@@ -157,19 +161,31 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Lender, LoanTaker, Own
     this.#borrower!(chunk, loan)
   }
 
-  writeLent(chunk: Buffer, loan: Loan | undefined): boolean {
-    if (this.pending || queuedIn.call(this) > 0 || !this.writable || this.writableCorked > 0) {
+  writeLent(unit: Message, loan: Loan | undefined): boolean {
+    if (this.pending || queuedIn.call(this) > 0 || !this.writable) {
       loan?.keep() // it waits its turn with others, and nobody tells when it has gone
-      return this.write(chunk)
+      return writeAll(this, pieces(unit))
     }
-    this.stats.bytesOut += chunk.length
     const { lower } = this
-    if (loan) lower.write(chunk, error => (error ? loan.keep() : loan.release()))
-    else lower.write(chunk)
-    const written = lower.writableLength === 0
-    if (written) loan?.release() // the system has it: so the next read may have the memory
-    this.#full = !written && lower.writableNeedDrain
+    this.stats.bytesOut += sizeOf(unit)
+    const over = loan && ((error?: Error | null) => (error ? loan.keep() : loan.release()))
+    writeAll(lower, pieces(unit), over)
+    if (lower.writableLength === 0) loan?.release() // the system has it: so the next read may
+    this.#full = lower.writableLength >= lower.writableHighWaterMark
     return !this.#full
+  }
+
+  // Corked, what comes by either way waits in one or the other buffer, in order.
+
+  override cork(): void {
+    super.cork()
+    this.lower.cork()
+  }
+
+  override uncork(): void {
+    super.uncork()
+    this.lower.uncork()
+    if (this.lower.writableLength === 0) this.#full = false
   }
 
   // With a borrower the socket itself stops and goes on at once, with nothing read ahead: what is

@@ -8,9 +8,8 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bridge, type Bridge } from '@striper/bridge'
-import { memoryPair } from '@striper/core'
+import { ChunkStock, memoryPair } from '@striper/core'
 import { connect, fromSocket, readStats, type TcpPipe } from '@striper/tcp'
-import { ChunkStock } from '../src/chunks.ts'
 import { LANDING_BYTES, stock } from '../src/reader.ts'
 
 const MIB = 1024 * 1024

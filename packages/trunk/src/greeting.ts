@@ -6,7 +6,7 @@
 //   └───────────────┴────────────┴────────────────────┘
 //   0               7            8                   24
 
-import { ByteQueue, isLender, labelOf, Lending, PipeError, WrapPipe } from '@striper/core'
+import { ByteQueue, isLender, labelOf, Lending, PassingPipe, PipeError } from '@striper/core'
 import type { Borrower, ByteDuplex, Done, Layer, Lender, Loan } from '@striper/core'
 import { SESSION_ID_BYTES } from '@striper/stripe'
 
@@ -24,7 +24,7 @@ export function greet(session: Buffer): Layer {
 }
 
 /** What it reads it passes on as it is, loans as well, from some time on. */
-abstract class PassingPipe extends WrapPipe<'bytes'> implements Lender {
+abstract class LanePipe extends PassingPipe<'bytes'> implements Lender {
   readonly #lending = new Lending(this)
 
   /** Whether all that comes now is passed on. */
@@ -41,7 +41,7 @@ abstract class PassingPipe extends WrapPipe<'bytes'> implements Lender {
   }
 }
 
-class GreetingPipe extends PassingPipe {
+class GreetingPipe extends LanePipe {
   readonly #session: Buffer
 
   constructor(below: ByteDuplex, session: Buffer) {
@@ -64,7 +64,7 @@ class GreetingPipe extends PassingPipe {
 /** The listening end: a pipe that opens when the greeting has been read, and carries what comes
  *  after it. Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is
  *  wrong. So does, until it is admitted, a chunk behind STRANGER_BYTES. */
-export class GreetedPipe extends PassingPipe {
+export class GreetedPipe extends LanePipe {
   readonly #queue = new ByteQueue()
   #opened: Done | undefined
   #session: Buffer | undefined

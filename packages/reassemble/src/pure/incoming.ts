@@ -135,6 +135,11 @@ export class Incoming {
     this.#end = offset
   }
 
+  /** Whether the next bytes in order have come. */
+  get ready(): boolean {
+    return this.#held.has(this.#released)
+  }
+
   /** Takes the next bytes in order; undefined while they have not come. */
   next(): Buffer | undefined {
     const bytes = this.#held.get(this.#released)

@@ -51,8 +51,9 @@ export class Outgoing {
    *  credit. */
   next(maxBytes: number): Buffer[] | undefined {
     const queue = this.#queue
-    let rest = Math.min(maxBytes, queue.length, this.#limit - this.#sent)
-    if (rest <= 0) return undefined
+    const sendable = Math.min(queue.length, this.#limit - this.#sent)
+    if (sendable <= 0) return undefined
+    let rest = Math.ceil(sendable / Math.ceil(sendable / maxBytes)) // alike, and no small one last
     this.#sent += rest
     const parts: Buffer[] = []
     while (rest > 0) {

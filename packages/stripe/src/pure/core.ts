@@ -104,8 +104,13 @@ export class StripeCore {
     this.#send(lane, wire.encodeLeave())
   }
 
-  write(message: Message): void {
-    this.#sender.write(message)
+  write(message: Message, loan?: Loan): void {
+    this.#sender.write(message, loan)
+  }
+
+  /** Nothing more will be polled: whatever is on loan goes back when the lanes have done with it. */
+  clear(): void {
+    this.#sender.clear()
   }
 
   /** A parcel that overtakes what waits; false where too many do. */
@@ -204,9 +209,7 @@ export class StripeCore {
     }
     const sending = this.#sender.next(now)
     if (sending) {
-      const { type, number, pieces } = sending.parcel
-      const message = [wire.encodeNumbered(type, number), ...pieces]
-      return { do: 'send', lane: sending.lane.number, message }
+      return { do: 'send', lane: sending.lane.number, ...this.#sender.toSend(sending.parcel) }
     }
     if (!this.#sender.starved) this.#starvedAt = now
     if ((this.#receiver.ackAt ?? Infinity) <= now && this.#acknowledge(now)) return this.poll(now)

@@ -23,7 +23,8 @@ export interface Mode {
 }
 
 export type Output =
-  | { do: 'send'; lane: number; message: Message }
+  /** `loan` is the lane's own, of the memory of what goes with it, if that is on loan. */
+  | { do: 'send'; lane: number; message: Message; loan?: Loan | undefined }
   /** `loan` is of the parcel's memory, if that is on loan. */
   | { do: 'deliver'; parcel: Buffer; loan: Loan | undefined }
   /** A lane is of no more use: abort it. */

@@ -1,7 +1,7 @@
 // A stock of chunks that are used again and again. The one given back last goes first: it is still
 // in the processor's cache.
 
-import type { Loan } from '@striper/core'
+import type { Loan } from './loan.ts'
 
 /** Chunks of one size. What is taken and never given back is simply no longer of the stock. */
 export class ChunkStock {
