@@ -8,7 +8,7 @@
 // already in its sink. So there is nothing to flush and nothing to lose, and what one leg waits for
 // is no matter to the other.
 
-import { isLender, isLoanTaker, type Lender } from '@striper/core'
+import { isLender, isLoanTaker, type Lender, type Message, sizeOf } from '@striper/core'
 import type { Duplex } from 'node:stream'
 
 /** What one leg has done so far: plain counters that only rise, for a display to read as often as
@@ -97,8 +97,8 @@ export class Leg {
 
   readonly #data = (chunk: Buffer): void => this.#count(chunk, this.#sink.write(chunk))
 
-  #count(chunk: Buffer, more: boolean): void {
-    this.#bytes += chunk.length
+  #count(chunk: Message, more: boolean): void {
+    this.#bytes += sizeOf(chunk)
     if (this.#unitsAreMessages) this.#messages++
     if (more) return
     this.#source.pause()

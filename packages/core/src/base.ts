@@ -141,6 +141,26 @@ export function whole(message: Message): Buffer {
   return message.length === 1 ? message[0]! : Buffer.concat(message)
 }
 
+/** Writes chunks as one write, where the Duplex can. `done` is called when the last has gone, which
+ *  is when all have. The answer is that of `write()`. */
+export function writeAll(to: Duplex, chunks: readonly Buffer[], done?: Done): boolean {
+  if (chunks.length === 1) return to.write(chunks[0], done)
+  let more = true
+  to.cork()
+  const last = chunks.length - 1
+  for (let i = 0; i < last; i++) to.write(chunks[i])
+  if (last >= 0) more = to.write(chunks[last], done)
+  to.uncork()
+  return more
+}
+
+/** A message without its first bytes, which lie in its first piece. */
+export function behind(message: Message, bytes: number): Message {
+  if (message instanceof Uint8Array) return message.subarray(bytes)
+  const [first, ...others] = message
+  return first!.length === bytes ? others : [first!.subarray(bytes), ...others]
+}
+
 /** The pieces of a message. */
 export function pieces(message: Message): readonly Buffer[] {
   return message instanceof Uint8Array ? [message] : message

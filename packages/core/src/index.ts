@@ -13,20 +13,25 @@ export {
   type PipeInit,
   type Done,
   numbered,
+  behind,
   sizeOf,
   whole,
   pieces,
+  writeAll,
 } from './base.ts'
 export {
+  HEAD_BYTES,
   isLender,
   isLoanTaker,
   type Borrower,
   type Lender,
   type Loan,
   type LoanTaker,
+  writeLent,
 } from './loan.ts'
 export { type Detachable, isDetachable, takeUnread } from './detach.ts'
-export { Lending, SharedLoan } from './lending.ts'
+export { joined, Lending, SharedLoan, WrittenLoans } from './lending.ts'
+export { PassingPipe } from './passing.ts'
 export { ByteQueue, compact } from './bytes.ts'
 export { type ChunkLoan, ChunkStock } from './chunks.ts'
 export { readInteger, writeInteger } from './integer.ts'

@@ -1,12 +1,12 @@
-// What a pipe needs that passes on what it borrows: a loan for several users, and when a borrower
-// may have a unit for itself.
+// What a pipe needs that passes on what it borrows: a loan for several users and several loans for
+// one, when a borrower may have a unit for itself, and loans of what was written and waits.
 //
 //   lender ── chunk, loan ──▶ frame ── message, share ──▶ borrower
 //                                   ── message, share ──▶ borrower     released: when all are
 
-import type { PipeBase } from './base.ts'
+import { pieces, type PipeBase, sizeOf, writeAll } from './base.ts'
 import type { Borrower, Loan } from './loan.ts'
-import type { Kind } from './pipe.ts'
+import type { Kind, Message } from './pipe.ts'
 
 /** One loan for several users. Its memory goes back when whoever made this and all users have
  *  released it; if one of them keeps it, it stays out for good. */
@@ -60,6 +60,63 @@ class Share implements Loan {
   }
 }
 
+/** Several loans as one, of what is used together; undefined where there is none. */
+export function joined(loans: readonly Loan[]): Loan | undefined {
+  if (loans.length < 2) return loans[0]
+  return {
+    release: () => {
+      for (const loan of loans) loan.release()
+    },
+    keep: () => {
+      for (const loan of loans) loan.keep()
+    },
+  }
+}
+
+/** The loans of units that were written to a pipe, and wait in its buffer as any others do. */
+export class WrittenLoans {
+  readonly #pipe: PipeBase<Kind>
+  #loans: Map<unknown, Loan> | undefined // by unit
+
+  constructor(pipe: PipeBase<Kind>) {
+    this.#pipe = pipe
+  }
+
+  /** Writes a unit, with the answer of `write()`. Its loan is found again by `take()`. */
+  write(unit: Message, loan: Loan | undefined): boolean {
+    const pipe = this.#pipe
+    const chunks = pipe.kind === 'bytes' ? pieces(unit) : undefined // of bytes each goes by itself
+    if (loan) this.#note(chunks ?? [unit], loan)
+    return chunks ? writeAll(pipe, chunks) : pipe.write(unit)
+  }
+
+  #note(units: readonly unknown[], loan: Loan): void {
+    const loans = (this.#loans ??= new Map<unknown, Loan>())
+    const { destroyed, writableEnded } = this.#pipe
+    if (destroyed || writableEnded || units.some(unit => loans.has(unit))) return loan.keep()
+    if (units.length === 1) {
+      loans.set(units[0], loan)
+      return
+    }
+    const shared = new SharedLoan(loan)
+    for (const unit of units) loans.set(unit, shared.share())
+    shared.done()
+  }
+
+  /** The loan of a unit that is on its way now, if it has one. It is the caller's. */
+  take(unit: unknown): Loan | undefined {
+    const loan = this.#loans?.get(unit)
+    this.#loans?.delete(unit)
+    return loan
+  }
+
+  /** What has not been taken goes nowhere. */
+  keep(): void {
+    for (const loan of this.#loans?.values() ?? []) loan.keep()
+    this.#loans = undefined
+  }
+}
+
 /** The borrower of a pipe, if it has one. */
 export class Lending {
   readonly #pipe: PipeBase<Kind>
@@ -71,14 +128,14 @@ export class Lending {
 
   /** Lends a unit, and counts it, where nobody but the borrower would see it, and it would see it
    *  at once. False: the unit is to go by 'data', for good, and the loan is kept. */
-  lend(unit: Buffer, loan: Loan | undefined): boolean {
+  lend(unit: Message, loan: Loan | undefined): boolean {
     const { borrower } = this
     if (borrower === undefined || !this.#alone) {
       loan?.keep()
       return false
     }
     const { stats, kind } = this.#pipe
-    stats.bytesIn += unit.length
+    stats.bytesIn += sizeOf(unit)
     if (kind !== 'bytes') stats.messagesIn++
     borrower(unit, loan)
     return true

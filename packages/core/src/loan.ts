@@ -8,6 +8,7 @@
 // 'data': what those give is the reader's for good, and never used again (decision 0070). A
 // borrower that knows nobody who gives loans back has no use for them, and reads as anybody does.
 
+import type { Message } from './pipe.ts'
 import type { Duplex } from './stream.ts'
 
 /** The memory of one chunk, on loan. Whoever has the chunk last calls one of these; further calls
@@ -20,14 +21,18 @@ export interface Loan {
   keep(): void
 }
 
-/** Takes a chunk; without a loan it is the borrower's own. Bytes come in order, also between this
- *  and 'data'. */
-export type Borrower = (chunk: Buffer, loan: Loan | undefined) => void
+/** In a message that is lent in pieces so many bytes at its beginning lie in the first of them, or
+ *  all that it has: headers need not be looked for. */
+export const HEAD_BYTES = 64
 
-/** A byte pipe that lends the memory it reads into. */
+/** Takes a chunk, or a message, which may be in pieces; without a loan it is the borrower's own. What
+ *  has an order comes in it, also between this and 'data'. */
+export type Borrower = (unit: Message, loan: Loan | undefined) => void
+
+/** A pipe that lends the memory it reads into. */
 export interface Lender {
   /**
-   * Gives chunks to `borrower` from now on, instead of to 'data'; undefined: no more. The borrower
+   * Gives what comes to `borrower` from now on, instead of to 'data'; undefined: no more. The borrower
    * must listen to 'data' as well, and gets there, as its own, what it must not have alone: while
    * others listen too, or the pipe is paused, or something waits in its buffer. `pause()`,
    * `resume()`, 'end' and all else stay as they are. Does nothing where memory cannot be lent.
@@ -35,11 +40,19 @@ export interface Lender {
   lendTo(borrower: Borrower | undefined): void
 }
 
-/** A byte pipe that says when it is done with a chunk. */
+/** A pipe that says when it is done with the memory of what it was given. */
 export interface LoanTaker {
-  /** Writes a chunk as `write()` does, with its answer, and releases the loan when the system has
-   *  the bytes; after a failure it is kept. */
-  writeLent(chunk: Buffer, loan: Loan | undefined): boolean
+  /** Writes as `write()` does, with its answer: a message, or a chunk, which may be in pieces as
+   *  well. Releases the loan, which is of all pieces, when the system has the bytes and nobody here
+   *  needs them; after a failure it is kept. */
+  writeLent(unit: Message, loan: Loan | undefined): boolean
+}
+
+/** Writes a unit, and hands on the loan of its memory; where the pipe takes none, that is kept. */
+export function writeLent(to: Duplex, unit: Message, loan: Loan | undefined): boolean {
+  if (loan && isLoanTaker(to)) return to.writeLent(unit, loan)
+  loan?.keep()
+  return to.write(unit)
 }
 
 /** Whether a pipe lends, of this copy of the package or of another. */

@@ -7,7 +7,7 @@
 // into a failure of the other, and closes after what it stands on has closed.
 
 import { abort } from './abort.ts'
-import { afterReady, type Done, PipeBase, type PipeInit, pieces } from './base.ts'
+import { afterReady, type Done, PipeBase, type PipeInit, pieces, writeAll } from './base.ts'
 import type { Codec } from './codec.ts'
 import { PipeError } from './errors.ts'
 import { isPipe, labelOf } from './pipe.ts'
@@ -100,19 +100,15 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
     }
   }
 
-  /** Gives chunks to the pipe below, as one write where it can. */
+  /** Sends chunks. A subclass may hold them back. */
   protected send(chunks: readonly Buffer[], done: Done): void {
-    const lower = this.lower
-    let more = true
-    if (chunks.length === 1) {
-      more = lower.write(chunks[0])
-    } else {
-      lower.cork()
-      for (const chunk of chunks) more = lower.write(chunk)
-      lower.uncork()
-    }
-    if (more) done()
+    if (this.give(chunks)) done()
     else this.#held = done
+  }
+
+  /** Gives chunks to the pipe below, as one write where it can. False: it is full. */
+  protected give(chunks: readonly Buffer[]): boolean {
+    return writeAll(this.lower, chunks)
   }
 
   /** The pipe below has ended, and all before has been received. */

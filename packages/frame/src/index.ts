@@ -1,3 +1,4 @@
 // @striper/frame: length-prefixed messages over a byte pipe.
 
-export { frame, FrameCodec, type FrameOptions } from './frame.ts'
+export { FrameCodec } from './codec.ts'
+export { frame, type FrameOptions } from './frame.ts'

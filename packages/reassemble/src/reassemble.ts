@@ -9,7 +9,10 @@
 // well; of lanes it knows nothing.
 
 import { afterReady, isLender, labelOf, Lending, logger, PipeBase, PipeError } from '@striper/core'
-import type { Borrower, Done, Layer, Lender, Loan, ParcelPipe } from '@striper/core'
+import { pieces, writeLent, WrittenLoans } from '@striper/core'
+import type { Borrower, Done, Layer, Lender, Loan, LoanTaker } from '@striper/core'
+import type { Message, ParcelPipe } from '@striper/core'
+import { Lent } from './lent.ts'
 import { Incoming } from './pure/incoming.ts'
 import { Outgoing } from './pure/outgoing.ts'
 import {
@@ -62,12 +65,14 @@ export interface ReassembleStats {
 }
 
 /** The pipe that `reassemble` makes. */
-export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
+export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTaker {
   readonly #lower: ParcelPipe
   readonly #outgoing = new Outgoing()
   readonly #incoming: Incoming
   readonly #lending = new Lending(this)
   readonly #loans = new Map<number, Loan>() // of parcels that wait, by offset
+  readonly #written = new WrittenLoans(this)
+  readonly #lent = new Lent()
   #held: Done | undefined // the callback of a write whose bytes are not all sent
   #finishing: Done | undefined // the callback of end(), while END is not sent
   #endSent = false
@@ -98,6 +103,11 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
     this.#lower.lendTo(borrower && ((message, loan) => this.#receive(message, loan)))
   }
 
+  /** Parcels carry the loan on; where what is below takes none, it is kept. */
+  writeLent(chunk: Message, loan: Loan | undefined): boolean {
+    return this.#written.write(chunk, loan)
+  }
+
   override resume(): this {
     super.resume()
     if (this.#lending.borrower) this.#release()
@@ -114,16 +124,15 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {
-    this.accept(chunk)
-    this.#outgoing.write(chunk)
-    this.#held = done
-    this.#pump()
+    this._writev([{ chunk }], done)
   }
 
   override _writev(writes: { chunk: unknown }[], done: Done): void {
-    for (const { chunk } of writes) {
-      this.accept(chunk as Buffer)
-      this.#outgoing.write(chunk as Buffer)
+    for (const write of writes) {
+      const chunk = write.chunk as Buffer
+      this.accept(chunk)
+      this.#outgoing.write(chunk)
+      this.#lent.write(chunk.length, this.#written.take(chunk))
     }
     this.#held = done
     this.#pump()
@@ -145,6 +154,8 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
     this.#held = undefined
     for (const loan of this.#loans.values()) loan.release() // nobody has seen the bytes
     this.#loans.clear()
+    this.#lent.clear()
+    this.#written.keep()
     const lower = this.#lower
     if (lower.closed) return done(error)
     lower.once('close', () => done(error))
@@ -161,7 +172,9 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
       const { offset } = outgoing
       const bytes = outgoing.next(lower.preferredMessageBytes - HEADER_BYTES)
       if (bytes === undefined) break
-      lower.write([encodeHeader(DATA, offset), ...bytes])
+      const loan = this.#lent.share(offset, outgoing.offset)
+      const message = [encodeHeader(DATA, offset), ...bytes]
+      writeLent(lower, message, loan)
     }
     const blocked = lower.writableNeedDrain ? undefined : outgoing.takeBlocked()
     if (blocked !== undefined) lower.write(encodeHeader(BLOCKED, blocked))
@@ -181,7 +194,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
     this.#endLower()
   }
 
-  #receive(message: Buffer, loan?: Loan): void {
+  #receive(message: Message, loan?: Loan): void {
     if (this.destroyed) return loan?.release()
     try {
       const parcel = decode(message)
@@ -217,7 +230,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
       }
       const loan = this.#loans.get(offset)
       if (loan) this.#loans.delete(offset)
-      this.#wanted = this.#lending.lend(bytes, loan) || this.deliver(bytes)
+      this.#wanted = this.#lending.lend(bytes, loan) || this.#deliverAll(bytes)
     }
     if (incoming.ended && !this.#endGiven) {
       this.#endGiven = true
@@ -225,6 +238,12 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
     }
     if (incoming.arrived) this.#endLower()
     else if (!this.#lower.writableNeedDrain) this.#grant()
+  }
+
+  #deliverAll(bytes: Message): boolean {
+    let more = true
+    for (const piece of pieces(bytes)) more = this.deliver(piece)
+    return more
   }
 
   #grant(): void {

@@ -1,12 +1,12 @@
 // Inbox: what has come for the reader of a stripe and waits until it is wanted.
 
-import { compact, type Loan } from '@striper/core'
+import { compact, type Loan, type Message, sizeOf, whole } from '@striper/core'
 import { Fifo } from './pure/fifo.ts'
 
 /** Who gets what has come. */
 export interface Reader {
   /** Takes a parcel, its memory maybe on loan, and says whether more is wanted. */
-  give(parcel: Buffer, loan: Loan | undefined): boolean
+  give(parcel: Message, loan: Loan | undefined): boolean
   /** So many bytes have been given. */
   taken(bytes: number): void
   /** Everything has been given. */
@@ -15,7 +15,7 @@ export interface Reader {
 
 export class Inbox {
   readonly #reader: Reader
-  readonly #parcels = new Fifo<{ parcel: Buffer; loan: Loan | undefined }>()
+  readonly #parcels = new Fifo<{ parcel: Message; loan: Loan | undefined }>()
   #wanted = false
   #ended = false // behind the last parcel
 
@@ -29,8 +29,8 @@ export class Inbox {
     this.#give()
   }
 
-  push(parcel: Buffer, loan: Loan | undefined): void {
-    const kept = this.#wanted ? parcel : compact(parcel)
+  push(parcel: Message, loan: Loan | undefined): void {
+    const kept = this.#wanted ? parcel : compact(whole(parcel))
     if (kept !== parcel) loan?.release()
     this.#parcels.push({ parcel: kept, loan: kept === parcel ? loan : undefined })
     this.#give()
@@ -52,7 +52,7 @@ export class Inbox {
     let taken = 0
     while (this.#wanted && this.#parcels.length > 0) {
       const { parcel, loan } = this.#parcels.shift()!
-      taken += parcel.length
+      taken += sizeOf(parcel)
       this.#wanted = this.#reader.give(parcel, loan)
     }
     if (taken > 0) this.#reader.taken(taken)

@@ -5,7 +5,8 @@
 //
 // It knows pipes, the first messages and PREFER, and nothing of parcels. A lane is never paused.
 
-import { isLender, type Loan, logger, type MessagePipe, PipeError } from '@striper/core'
+import { isLender, logger, pieces, PipeError, whole } from '@striper/core'
+import type { Loan, Message, MessagePipe } from '@striper/core'
 import { checkedProperties, type LaneProperties } from './options.ts'
 import {
   decodePrefer,
@@ -27,7 +28,7 @@ import {
 const log = logger('stripe')
 
 /** Every lane must take messages of this size, in bytes. */
-export const LANE_MESSAGE_BYTES = 65 * 1024
+export const LANE_MESSAGE_BYTES = 257 * 1024
 
 /** How long lanes may take to carry the last words, when all is done, and when not. In ms. */
 const FAREWELL_MS = 5000
@@ -41,7 +42,7 @@ export interface LaneEvents {
   up(number: number, lane: MessagePipe): void
   /** A message came on a lane that is up; at each end the first is the far end's HELLO. Its memory
    *  may be on loan. */
-  message(number: number, message: Buffer, loan?: Loan): void
+  message(number: number, message: Message, loan?: Loan): void
   /** All has been told that came in this turn: one read may bring many messages. */
   heard(): void
   drained(number: number): void
@@ -212,7 +213,7 @@ export class LanePipes {
     this.#tellMessage(hello.lane, encodeHello(hello))
   }
 
-  #tellMessage(number: number, message: Buffer, loan?: Loan): void {
+  #tellMessage(number: number, message: Message, loan?: Loan): void {
     this.#events.message(number, message, loan)
     if (this.#telling) return
     this.#telling = true
@@ -225,10 +226,11 @@ export class LanePipes {
   #up(lane: MessagePipe, number: number): void {
     this.#numbers.set(lane, number)
     this.#pipes.set(number, lane)
-    const hear = (message: Buffer, loan?: Loan) => {
-      if (message[0] === HELLO) this.#welcomed = true
-      if (message[0] === PREFER && !this.#init.dials) {
-        this.#prefer(number, lane, message)
+    const hear = (message: Message, loan?: Loan) => {
+      const type = pieces(message)[0]![0]
+      if (type === HELLO) this.#welcomed = true
+      if (type === PREFER && !this.#init.dials) {
+        this.#prefer(number, lane, whole(message))
         loan?.release()
       } else {
         this.#tellMessage(number, message, loan)

@@ -7,8 +7,10 @@
 // This is the shell: a Duplex and a timer around the core, which has the protocol. lanes.ts has the
 // lanes' pipes; they are message pipes, and nothing more is known of them here.
 
-import { Lending, logger, numbered, PipeBase, PipeError, sizeOf } from '@striper/core'
-import type { Borrower, Done, Lender, Message, MessagePipe, MessageSizes } from '@striper/core'
+import { Lending, logger, numbered, PipeBase, PipeError, sizeOf, whole } from '@striper/core'
+import { writeLent, WrittenLoans } from '@striper/core'
+import type { Borrower, Done, Lender, Loan, LoanTaker } from '@striper/core'
+import type { Message, MessagePipe, MessageSizes } from '@striper/core'
 import { Alarm } from './alarm.ts'
 import { Inbox } from './inbox.ts'
 import { LANE_MESSAGE_BYTES, LanePipes, type Opening } from './lanes.ts'
@@ -35,7 +37,7 @@ export function stripe(options: StripeOptions = {}): StripePipe {
 }
 
 /** A stripe. Made by `stripe`. */
-export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Lender {
+export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Lender, LoanTaker {
   readonly maxMessageBytes = LANE_MESSAGE_BYTES - PARCEL_HEADER_BYTES
   /** The session's id. */
   readonly session: Buffer
@@ -44,7 +46,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   readonly #lending = new Lending(this)
   readonly #inbox = new Inbox({
     give: (parcel, loan) => {
-      return (this.#lending.lend(parcel, loan) || this.deliver(parcel)) && !this.destroyed
+      return (this.#lending.lend(parcel, loan) || this.deliver(whole(parcel))) && !this.destroyed
     },
     taken: bytes => this.#core.taken(bytes, performance.now()),
     end: () => this.push(null),
@@ -54,6 +56,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   #finishing: Done | undefined
   #peerKnows = false // that it is over
   #flushing = false
+  readonly #written = new WrittenLoans(this)
   readonly #alarm = new Alarm(() => {
     this.#core.tick(performance.now())
     this.#flush()
@@ -103,7 +106,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     this.#core.mode.redundant = redundant
   }
 
-  /** About 20 ms of the slowest lane worth using, 4 to 64 KiB, and room for headers. */
+  /** About 20 ms of the slowest lane worth using, 4 to 64 KiB, or 2 ms of a very fast one, up to
+   *  256 KiB; and room for headers. */
   get preferredMessageBytes(): number {
     return Math.min(this.#core.parcelBytes + HEADERS_BYTES, this.maxMessageBytes)
   }
@@ -153,6 +157,11 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     return true
   }
 
+  /** Lanes that take loans get them; a parcel's memory is held until it has arrived as well. */
+  writeLent(message: Message, loan: Loan | undefined): boolean {
+    return this.#written.write(message, loan)
+  }
+
   /** Lends parcels that came on lanes which lend. */
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
@@ -170,12 +179,14 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   }
 
   override _write(message: Message, _encoding: string, done: Done): void {
+    const loan = this.#written.take(message)
     if (sizeOf(message) > this.maxMessageBytes) {
+      loan?.keep()
       const sentence = `message of ${sizeOf(message)} bytes, limit ${this.maxMessageBytes}`
       return done(new PipeError('ERR_PIPE_LIMIT', sentence, { label: this.label }))
     }
     this.accept(message)
-    this.#core.write(message)
+    this.#core.write(message, loan)
     this.#held = done
     this.#flush()
   }
@@ -200,6 +211,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     if (complete) this.#core.farewell(performance.now())
     else if (!this.#peerKnows) this.#core.abort(ABORTED, '')
     this.#drainOutputs()
+    this.#core.clear()
+    this.#written.keep()
     this.#lanes.close(complete, () => done(error))
   }
 
@@ -267,7 +280,8 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     switch (output.do) {
       case 'send': {
         const lane = this.#lanes.get(output.lane)
-        if (lane && !lane.writableEnded && !lane.write(output.message)) {
+        if (!lane || lane.writableEnded) output.loan?.release()
+        else if (!writeLent(lane, output.message, output.loan)) {
           this.#core.laneBlocked(output.lane, true)
         }
         return

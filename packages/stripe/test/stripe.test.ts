@@ -43,7 +43,7 @@ test('options out of range are a RangeError at once', () => {
 })
 
 test('a lane whose messages are too small is a RangeError', () => {
-  const [near] = memoryPair('messages', { maxMessageBytes: 65 * 1024 - 1 })
+  const [near] = memoryPair('messages', { maxMessageBytes: 257 * 1024 - 1 })
   expect(() => stripe({ lanes: [near] })).toThrow(RangeError)
 })
 

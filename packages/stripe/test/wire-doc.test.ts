@@ -2,7 +2,7 @@
 // the real code: each line of its sessions, and each of its limits.
 
 import { readFileSync } from 'node:fs'
-import { memoryPair, ready } from '@striper/core'
+import { memoryPair, ready, whole } from '@striper/core'
 import { FrameCodec } from '@striper/frame'
 import { LANE_MESSAGE_BYTES } from '@striper/stripe'
 import { GreetedPipe } from '@striper/trunk'
@@ -46,7 +46,7 @@ function words(bytes: Buffer): string {
       return `HELLO ${mayOpen ? 'may open' : 'may not open'}, lane ${lane}, limit ${limit}`
     }
     case wire.PARCEL:
-      return `PARCEL ${message.number}: ${streamWords(message.bytes)}`
+      return `PARCEL ${message.number}: ${streamWords(whole(message.bytes))}`
     case wire.END:
       return `END ${message.number}`
     case wire.ACK: {

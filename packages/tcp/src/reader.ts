@@ -18,7 +18,7 @@ export const LANDING_BYTES = 6 * 1024
 const CHUNK_BYTES = 256 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
-const KEEP_AT_MOST = 16
+const KEEP_AT_MOST = 64
 
 const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
 /** The chunks of all sockets of this thread. */

@@ -13,11 +13,15 @@ import {
   type Loan,
   type LoanTaker,
   logger,
+  type Message,
   numbered,
+  pieces,
   PipeBase,
   PipeError,
+  sizeOf,
   takeUnread,
   WrapPipe,
+  writeAll,
 } from '@striper/core'
 import { formatAddress, type SocketAddress } from './address.ts'
 import { type Owner, readFor } from './reader.ts'
@@ -182,15 +186,15 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
     return socket
   }
 
-  writeLent(chunk: Buffer, loan: Loan | undefined): boolean {
+  writeLent(unit: Message, loan: Loan | undefined): boolean {
     if (this.pending || queuedIn.call(this) > 0 || !this.writable || this.writableCorked > 0) {
       loan?.keep() // it waits its turn with others, and nobody tells when it has gone
-      return this.write(chunk)
+      return writeAll(this, pieces(unit))
     }
-    this.stats.bytesOut += chunk.length
     const { lower } = this
-    if (loan) lower.write(chunk, error => (error ? loan.keep() : loan.release()))
-    else lower.write(chunk)
+    this.stats.bytesOut += sizeOf(unit)
+    const over = loan && ((error?: Error | null) => (error ? loan.keep() : loan.release()))
+    writeAll(lower, pieces(unit), over)
     const written = lower.writableLength === 0
     if (written) loan?.release() // the system has it: so the next read may have the memory
     this.#full = !written && lower.writableNeedDrain

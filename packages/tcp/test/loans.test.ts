@@ -8,7 +8,7 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bridge, type Bridge } from '@striper/bridge'
-import { ChunkStock, memoryPair } from '@striper/core'
+import { ChunkStock, memoryPair, whole } from '@striper/core'
 import { connect, fromSocket, readStats, type TcpPipe } from '@striper/tcp'
 import { LANDING_BYTES, stock } from '../src/reader.ts'
 
@@ -167,7 +167,7 @@ test('small chunks that anybody keeps never change either', async () => {
   const [listened, borrowed] = [new Kept(), new Kept()]
   pipe.on('data', (chunk: Buffer) => listened.add(chunk))
   pipe.lendTo((chunk, loan) => {
-    borrowed.add(chunk)
+    borrowed.add(whole(chunk))
     expect(loan).toBeUndefined() // so that it is the borrower's own
   })
   const ask = async (byte: number) => {

@@ -6,9 +6,9 @@
 //   └───────────────┴────────────┴────────────────────┘
 //   0               7            8                   24
 
-import { ByteQueue, isDetachable, isLender, labelOf, Lending, PipeError } from '@striper/core'
-import { takeUnread, WrapPipe } from '@striper/core'
-import type { Borrower, ByteDuplex, Detachable, Done, Layer, Lender, Loan } from '@striper/core'
+import { ByteQueue, isDetachable, isLender, labelOf, Lending, PassingPipe } from '@striper/core'
+import { PipeError, takeUnread, whole } from '@striper/core'
+import type { Borrower, ByteDuplex, Detachable, Done, Layer, Lender, Loan, Message } from '@striper/core'
 import { SESSION_ID_BYTES } from '@striper/stripe'
 import type { Duplex } from 'node:stream'
 
@@ -26,7 +26,7 @@ export function greet(session: Buffer): Layer {
 }
 
 /** What it reads it passes on as it is, loans as well, from some time on. */
-abstract class PassingPipe extends WrapPipe<'bytes'> implements Detachable, Lender {
+abstract class LanePipe extends PassingPipe<'bytes'> implements Detachable, Lender {
   readonly #lending = new Lending(this)
 
   /** Whether all that comes now is passed on. */
@@ -52,13 +52,13 @@ abstract class PassingPipe extends WrapPipe<'bytes'> implements Detachable, Lend
     if (isLender(this.lower)) this.lower.lendTo(borrower && this.#pass)
   }
 
-  readonly #pass = (chunk: Buffer, loan: Loan | undefined): void => {
+  readonly #pass = (chunk: Message, loan: Loan | undefined): void => {
     if (!this.passes) loan?.keep()
-    if (!this.passes || !this.#lending.lend(chunk, loan)) this.receive(chunk)
+    if (!this.passes || !this.#lending.lend(chunk, loan)) this.receive(whole(chunk))
   }
 }
 
-class GreetingPipe extends PassingPipe {
+class GreetingPipe extends LanePipe {
   readonly #session: Buffer
 
   constructor(below: ByteDuplex, session: Buffer) {
@@ -81,7 +81,7 @@ class GreetingPipe extends PassingPipe {
 /** The listening end: a pipe that opens when the greeting has been read, and carries what comes
  *  after it. Bytes that are no greeting destroy it with ERR_PIPE_PROTOCOL, at the first that is
  *  wrong. So does, until it is admitted, a chunk behind STRANGER_BYTES. */
-export class GreetedPipe extends PassingPipe {
+export class GreetedPipe extends LanePipe {
   readonly #queue = new ByteQueue()
   #opened: Done | undefined
   #session: Buffer | undefined

@@ -5,7 +5,7 @@
 //
 // Pure.
 
-import { compact } from '@striper/core'
+import { compact, whole } from '@striper/core'
 import { type ChannelCore, limit } from './channel.ts'
 import { WindowPool } from './pool.ts'
 
@@ -42,7 +42,8 @@ export class Stock {
 
   /** Takes the next bytes for a channel's reader; undefined while they have not come. */
   take({ incoming, gone }: ChannelCore<unknown>): Buffer | undefined {
-    const bytes = incoming.next()
+    const next = incoming.next()
+    const bytes = next && whole(next)
     if (bytes === undefined) {
       incoming.wanting()
     } else if (!gone) {

@@ -6,7 +6,7 @@
 // Pure: no streams, no clock. What waits here, in order or out of it, is at most the credit that
 // was given; a peer that sends beyond it has broken the protocol.
 
-import { compact, PipeError } from '@striper/core'
+import { compact, type Message, PipeError, sizeOf } from '@striper/core'
 import { INITIAL_CREDIT } from './wire.ts'
 
 /** Where a window begins, in bytes, unless it may not be as large. */
@@ -21,7 +21,7 @@ const MAX_JOINED_BYTES = 4096
 export class Incoming {
   readonly #maxWindow: number
   #window: number
-  readonly #held = new Map<number, Buffer>() // by offset
+  readonly #held = new Map<number, Message>() // by offset
   #heldBytes = 0
   #released = 0 // bytes that the reader took
   #limit = INITIAL_CREDIT // credit as the peer was told
@@ -82,28 +82,29 @@ export class Incoming {
 
   /** A parcel came. True: these very bytes are held, and not a copy. Throws ERR_PIPE_PROTOCOL or
    *  ERR_PIPE_LIMIT where it may not be. */
-  data(offset: number, bytes: Buffer): boolean {
-    const end = offset + bytes.length
-    if (bytes.length === 0) throw protocol('parcel without bytes')
+  data(offset: number, bytes: Message): boolean {
+    const length = sizeOf(bytes)
+    const end = offset + length
+    if (length === 0) throw protocol('parcel without bytes')
     if (offset < this.#released || this.#held.has(offset)) {
       throw protocol(`bytes at ${offset} came twice`)
     }
     if (end > (this.#end ?? Infinity)) throw protocol(`bytes up to ${end} of ${this.#end}`)
     // Overlapping parcels cannot make more of the window than there is.
-    if (end > this.#limit || this.#released + this.#heldBytes + bytes.length > this.#limit) {
+    if (end > this.#limit || this.#released + this.#heldBytes + length > this.#limit) {
       throw new PipeError('ERR_PIPE_LIMIT', `bytes up to ${end}, credit up to ${this.#limit}`)
     }
     const held = this.#join(offset, bytes) ?? this.#hold(offset, bytes)
-    this.#heldBytes += bytes.length
+    this.#heldBytes += length
     this.#furthest = Math.max(this.#furthest, end)
     return held === bytes
   }
 
-  #hold(offset: number, bytes: Buffer): Buffer {
+  #hold(offset: number, bytes: Message): Message {
     if (this.#held.size >= MAX_HELD_PARCELS) {
       throw new PipeError('ERR_PIPE_LIMIT', `more than ${MAX_HELD_PARCELS} parcels wait`)
     }
-    const held = offset === this.#released ? bytes : compact(bytes)
+    const held = offset === this.#released ? bytes : compacted(bytes)
     this.#held.set(offset, held)
     this.#lastAt = offset
     this.#block = EMPTY
@@ -113,9 +114,10 @@ export class Incoming {
   /** Joins a small parcel with the one that came last, if that waits, is small, and ends where this
    *  one begins. Or a reader that has stopped, of a writer that writes a few bytes at a time, would
    *  have too many parcels long before it had too many bytes. */
-  #join(offset: number, bytes: Buffer): Buffer | undefined {
+  #join(offset: number, bytes: Message): Buffer | undefined {
+    if (!(bytes instanceof Uint8Array)) return undefined // what is in pieces is large
     const last = this.#held.get(this.#lastAt)
-    if (last === undefined || this.#lastAt + last.length !== offset) return undefined
+    if (!(last instanceof Uint8Array) || this.#lastAt + last.length !== offset) return undefined
     const length = last.length + bytes.length
     if (length > MAX_JOINED_BYTES) return undefined
     if (length > this.#block.length) {
@@ -136,12 +138,13 @@ export class Incoming {
   }
 
   /** Takes the next bytes in order; undefined while they have not come. */
-  next(): Buffer | undefined {
+  next(): Message | undefined {
     const bytes = this.#held.get(this.#released)
     if (bytes === undefined) return undefined
     this.#held.delete(this.#released)
-    this.#released += bytes.length
-    this.#heldBytes -= bytes.length
+    const length = sizeOf(bytes)
+    this.#released += length
+    this.#heldBytes -= length
     return bytes
   }
 
@@ -168,6 +171,11 @@ export class Incoming {
 }
 
 const EMPTY = Buffer.alloc(0)
+
+/** What is in pieces is large, and fills most of its chunks. */
+function compacted(bytes: Message): Message {
+  return bytes instanceof Uint8Array ? compact(bytes) : bytes
+}
 
 function protocol(sentence: string): PipeError {
   return new PipeError('ERR_PIPE_PROTOCOL', sentence)

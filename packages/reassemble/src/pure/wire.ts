@@ -7,7 +7,8 @@
 //
 // They may arrive in any order. An integer is at most 2^53 - 1.
 
-import { PipeError, readInteger, writeInteger } from '@striper/core'
+import { behind, pieces, PipeError, readInteger, sizeOf, writeInteger } from '@striper/core'
+import type { Message } from '@striper/core'
 
 export const DATA = 1
 export const CREDIT = 2
@@ -20,7 +21,7 @@ export const HEADER_BYTES = 9
 export const INITIAL_CREDIT = 64 * 1024
 
 export type ChannelMessage =
-  | { type: typeof DATA; offset: number; bytes: Buffer }
+  | { type: typeof DATA; offset: number; bytes: Message }
   | { type: typeof CREDIT | typeof END | typeof BLOCKED; offset: number }
 
 /** The header of a DATA, or all of another message. */
@@ -32,14 +33,15 @@ export function encodeHeader(type: number, offset: number): Buffer {
 }
 
 /** Reads a message; throws ERR_PIPE_PROTOCOL where it is none of the four. */
-export function decode(message: Buffer): ChannelMessage {
-  if (message.length < HEADER_BYTES) throw malformed(`message of ${message.length} bytes`)
-  const offset = readInteger(message, 1)
-  const type = message[0]
-  if (type === DATA) return { type, offset, bytes: message.subarray(HEADER_BYTES) }
+export function decode(message: Message): ChannelMessage {
+  const head = pieces(message)[0]!
+  if (head.length < HEADER_BYTES) throw malformed(`message of ${head.length} bytes`)
+  const offset = readInteger(head, 1)
+  const type = head[0]
+  if (type === DATA) return { type, offset, bytes: behind(message, HEADER_BYTES) }
   if (type !== CREDIT && type !== END && type !== BLOCKED)
     throw malformed(`message of type ${type}`)
-  if (message.length > HEADER_BYTES) throw malformed(`message of type ${type} is too long`)
+  if (sizeOf(message) > HEADER_BYTES) throw malformed(`message of type ${type} is too long`)
   return { type, offset }
 }
 

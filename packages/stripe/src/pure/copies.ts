@@ -23,8 +23,8 @@ const HEAD_PARCELS = 4
 const EARLIER_MS = 10
 /** How often a lane that gets nothing is measured, in ms. */
 const PROBE_MS = 2000
-/** No parcel is larger; in bytes. */
-const MOST_PARCEL_BYTES = 64 * 1024
+/** With less left of the budget, in bytes, nothing is copied that is not lost. */
+const LEAST_BUDGET_BYTES = 64 * 1024
 
 /** A parcel, and the lane to copy it to. */
 export interface Copying {
@@ -106,12 +106,14 @@ export class Copies {
     sentBytes: number,
     now: number,
   ): Copying | undefined {
-    if (this.budget(sentBytes) < MOST_PARCEL_BYTES) return undefined
+    const budget = this.budget(sentBytes)
+    if (budget < LEAST_BUDGET_BYTES) return undefined
     let looked = 0
     for (let index = 0; index < retained.length; index++) {
       const parcel = retained.at(index)!
       if (parcel.arrived) continue
       if (parcel.lanes.length !== 1 || ++looked > HEAD_PARCELS) break
+      if (parcel.bytes > budget) break
       if (parcel.dueAt <= now + EARLIER_MS) continue // no lane is as quick as that
       const lane = this.#choose(parcel, without(views, parcel))
       if (lane?.rate === undefined) continue
@@ -128,12 +130,13 @@ export class Copies {
     sentBytes: number,
     now: number,
   ): Copying | undefined {
-    if (this.budget(sentBytes) < MOST_PARCEL_BYTES) return undefined
+    const budget = this.budget(sentBytes)
+    if (budget < LEAST_BUDGET_BYTES) return undefined
     for (const lane of views) {
       if (!lane.open || lane.flight.length > 0 || now < lane.sentAt + PROBE_MS) continue
       for (let index = 0; index < retained.length; index++) {
         const parcel = retained.at(index)!
-        if (parcel.arrived) continue
+        if (parcel.arrived || parcel.bytes > budget) continue
         if (parcel.lanes.length > 0 && !parcel.lanes.includes(lane)) {
           return this.#count(parcel, lane)
         }

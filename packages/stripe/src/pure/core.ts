@@ -8,7 +8,7 @@
 // production. Time is passed in, in ms, and never goes back. After each event, poll() until it has
 // nothing more: only then is a parcel given to a lane, as late as can be.
 
-import { type Loan, type Message, PipeError } from '@striper/core'
+import { type Loan, type Message, PipeError, sizeOf } from '@striper/core'
 import { check, LEAP_MS, lookAt, STARVED_MS, takeLeaver } from './health.ts'
 import { Lane } from './lane.ts'
 import type { CoreOptions, Mode, Output, Totals } from './output.ts'
@@ -104,8 +104,13 @@ export class StripeCore {
     this.#send(lane, wire.encodeLeave())
   }
 
-  write(message: Message): void {
-    this.#sender.write(message)
+  write(message: Message, loan?: Loan): void {
+    this.#sender.write(message, loan)
+  }
+
+  /** Nothing more will be polled: whatever is on loan goes back when the lanes have done with it. */
+  clear(): void {
+    this.#sender.clear()
   }
 
   /** A parcel that overtakes what waits; false where too many do. */
@@ -143,7 +148,7 @@ export class StripeCore {
 
   /** A message came on a lane, its memory maybe on loan. Whatever is wrong with it is the end of
    *  the session. */
-  receive(number: number, message: Buffer, now: number, loan?: Loan): void {
+  receive(number: number, message: Message, now: number, loan?: Loan): void {
     const lane = this.#lanes.get(number)
     if (lane === undefined || this.#over) return loan?.release()
     lane.hear(now)
@@ -204,9 +209,7 @@ export class StripeCore {
     }
     const sending = this.#sender.next(now)
     if (sending) {
-      const { type, number, pieces } = sending.parcel
-      const message = [wire.encodeNumbered(type, number), ...pieces]
-      return { do: 'send', lane: sending.lane.number, message }
+      return { do: 'send', lane: sending.lane.number, ...this.#sender.toSend(sending.parcel) }
     }
     if (!this.#sender.starved) this.#starvedAt = now
     if ((this.#receiver.ackAt ?? Infinity) <= now && this.#acknowledge(now)) return this.poll(now)
@@ -218,9 +221,9 @@ export class StripeCore {
   #take(lane: Lane, message: wire.StripeMessage, now: number, loan: Loan | undefined): boolean {
     switch (message.type) {
       case wire.PARCEL: {
-        const { number, bytes } = message
-        if (!this.#receiver.receive(number, bytes.length, false, lane, now)) return false
-        this.#outputs.push({ do: 'deliver', parcel: bytes, loan })
+        const { number, bytes: parcel } = message
+        if (!this.#receiver.receive(number, sizeOf(parcel), false, lane, now)) return false
+        this.#outputs.push({ do: 'deliver', parcel, loan })
         return true
       }
       case wire.END:

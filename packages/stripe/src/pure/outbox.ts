@@ -3,7 +3,7 @@
 //
 // Pure: time is passed in, in ms.
 
-import { type Message, pieces, sizeOf } from '@striper/core'
+import { type Loan, type Message, pieces, SharedLoan, sizeOf } from '@striper/core'
 import { Fifo } from './fifo.ts'
 import type { Parcel } from './lane.ts'
 import { END, PARCEL } from './wire.ts'
@@ -14,7 +14,10 @@ export const MOST_URGENT_BYTES = 64 * 1024
 const LEAN_MS = 1000
 
 /** A parcel that has no number yet: it gets one when it is sent. */
-export type Written = Pick<Parcel, 'type' | 'pieces' | 'bytes'>
+export interface Written extends Pick<Parcel, 'type' | 'pieces' | 'bytes'> {
+  /** Of the memory of its pieces, if that is on loan. */
+  readonly loan?: SharedLoan | undefined
+}
 
 export class Outbox {
   readonly #fresh = new Fifo<Written>()
@@ -47,8 +50,8 @@ export class Outbox {
     return now < this.#leanUntil
   }
 
-  write(message: Message): void {
-    const written = toWritten(message)
+  write(message: Message, loan?: Loan): void {
+    const written = { ...toWritten(message), loan: loan && new SharedLoan(loan) }
     this.#bytes += written.bytes
     this.#fresh.push(written)
   }
@@ -62,6 +65,14 @@ export class Outbox {
     this.#urgentBytes += written.bytes
     this.#urgent.push(written)
     return true
+  }
+
+  /** Nothing of what waits will be sent. */
+  clear(): void {
+    while (this.length > 0) {
+      this.head!.loan?.done()
+      this.shift()
+    }
   }
 
   end(): void {

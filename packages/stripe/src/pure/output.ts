@@ -23,9 +23,10 @@ export interface Mode {
 }
 
 export type Output =
-  | { do: 'send'; lane: number; message: Message }
+  /** `loan` is the lane's own, of the memory of what goes with it, if that is on loan. */
+  | { do: 'send'; lane: number; message: Message; loan?: Loan | undefined }
   /** `loan` is of the parcel's memory, if that is on loan. */
-  | { do: 'deliver'; parcel: Buffer; loan: Loan | undefined }
+  | { do: 'deliver'; parcel: Message; loan: Loan | undefined }
   /** A lane is of no more use: abort it. */
   | { do: 'drop'; lane: number; reason: string }
   /** A lane that was asked to leave has nothing under way: end it. */

@@ -1,14 +1,28 @@
 // Retained: what was sent and has not arrived for all we know, in the order of its numbers. What
 // has arrived before its time stays in its place, empty, until all before it has arrived too.
 //
+// Memory on loan is held by whoever needs it, each with a share of its own: by this until the parcel
+// has arrived, and by each lane that it was given to until the system has it. A far end that
+// acknowledges what it has not got must not see it change.
+//
 // Pure: no clock.
 
+import type { Loan, Message, SharedLoan } from '@striper/core'
 import { Fifo } from './fifo.ts'
 import type { Parcel } from './lane.ts'
+import type { Written } from './outbox.ts'
+import { encodeNumbered } from './wire.ts'
+
+/** A message for a lane; `loan` is that lane's own, if its memory is on loan. */
+export interface ToSend {
+  readonly message: Message
+  readonly loan: Loan | undefined
+}
 
 export class Retained {
   /** From the first that has not arrived on. */
   readonly parcels = new Fifo<Parcel>()
+  readonly #loans = new Map<number, SharedLoan>() // by the parcel's number
   #bytes = 0
 
   /** Bytes of those that have not arrived. */
@@ -16,9 +30,34 @@ export class Retained {
     return this.#bytes
   }
 
-  push(parcel: Parcel): void {
+  /** Makes a parcel of what was written. */
+  push(number: number, { type, pieces, bytes, loan }: Written): Parcel {
+    const parcel: Parcel = {
+      number,
+      type,
+      pieces,
+      bytes,
+      lanes: [],
+      dueAt: Infinity,
+      arrived: false,
+      waiting: false,
+    }
     this.parcels.push(parcel)
-    this.#bytes += parcel.bytes
+    if (loan) this.#loans.set(number, loan)
+    this.#bytes += bytes
+    return parcel
+  }
+
+  /** A parcel as it goes on a lane, with a share for that lane. */
+  toSend({ type, number, pieces }: Parcel): ToSend {
+    const loan = this.#loans.get(number)?.share()
+    return { message: [encodeNumbered(type, number), ...pieces], loan }
+  }
+
+  /** Nothing will be sent again. */
+  clear(): void {
+    for (const loan of this.#loans.values()) loan.done()
+    this.#loans.clear()
   }
 
   /** A parcel has arrived; again, maybe. */
@@ -26,6 +65,8 @@ export class Retained {
     if (parcel.arrived) return
     parcel.arrived = true
     parcel.pieces = [] // a lane that is silent need not keep them
+    this.#loans.get(parcel.number)?.done()
+    this.#loans.delete(parcel.number)
     this.#bytes -= parcel.bytes
     while (this.parcels.head?.arrived) this.parcels.shift()
   }

@@ -8,12 +8,12 @@
 //
 // Pure: time is passed in, in ms.
 
-import { type Message, PipeError } from '@striper/core'
+import { type Loan, type Message, PipeError } from '@striper/core'
 import { Copies, type Copying } from './copies.ts'
 import type { Lane, Parcel } from './lane.ts'
 import { Outbox, type Written } from './outbox.ts'
 import type { CoreOptions, Mode } from './output.ts'
-import { Retained } from './retained.ts'
+import { Retained, type ToSend } from './retained.ts'
 import { deliveryMs } from './schedule.ts'
 import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
@@ -91,8 +91,20 @@ export class Sender {
     return this.#end?.arrived === true && this.#retained.parcels.length === 0
   }
 
-  write(message: Message): void {
-    this.#outbox.write(message)
+  /** Takes a message, its memory maybe on loan. */
+  write(message: Message, loan?: Loan): void {
+    this.#outbox.write(message, loan)
+  }
+
+  /** A parcel as it goes on a lane. */
+  toSend(parcel: Parcel): ToSend {
+    return this.#retained.toSend(parcel)
+  }
+
+  /** Nothing will be sent any more. */
+  clear(): void {
+    this.#outbox.clear()
+    this.#retained.clear()
   }
 
   /** A parcel that overtakes what waits, by the lane that delivers it first; `lean` keeps the lanes
@@ -240,21 +252,9 @@ export class Sender {
   /** Takes what goes next, and makes a numbered parcel of it. */
   #number(written: Written): Parcel {
     this.#outbox.shift()
-    const number = this.#next++
-    const { type, pieces, bytes } = written
-    const parcel: Parcel = {
-      number,
-      type,
-      pieces,
-      bytes,
-      lanes: [],
-      dueAt: Infinity,
-      arrived: false,
-      waiting: false,
-    }
-    this.#retained.push(parcel)
-    this.#sentBytes += bytes
-    if (type === END) this.#end = parcel
+    const parcel = this.#retained.push(this.#next++, written)
+    this.#sentBytes += parcel.bytes
+    if (parcel.type === END) this.#end = parcel
     if (this.#mode.redundant) this.#copies.twin(parcel)
     return parcel
   }

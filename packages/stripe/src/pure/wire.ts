@@ -12,7 +12,8 @@
 //
 // docs/wire.md says what each means.
 
-import { PipeError, readInteger, writeInteger } from '@striper/core'
+import { behind, type Message, pieces, PipeError, readInteger } from '@striper/core'
+import { whole, writeInteger } from '@striper/core'
 
 export const HELLO = 0x10
 export const PARCEL = 0x11
@@ -72,7 +73,7 @@ export const FINISHED = 5
 
 export type StripeMessage =
   | { type: typeof HELLO; hello: Hello }
-  | { type: typeof PARCEL; number: number; bytes: Buffer }
+  | { type: typeof PARCEL; number: number; bytes: Message }
   | { type: typeof END; number: number }
   | { type: typeof ACK; ack: Ack }
   | { type: typeof PING | typeof PONG; token: number }
@@ -138,15 +139,20 @@ export function encodeLeave(): Buffer {
 }
 
 /** Reads a message; throws ERR_PIPE_PROTOCOL where it is malformed. */
-export function decode(message: Buffer): StripeMessage {
+export function decode(message: Message): StripeMessage {
+  const [first] = pieces(message)
+  if (first?.[0] !== PARCEL) return decodeShort(whole(message))
+  need(first, first.length >= PARCEL_HEADER_BYTES)
+  const number = readInteger(first, 1)
+  return { type: PARCEL, number, bytes: behind(message, PARCEL_HEADER_BYTES) }
+}
+
+function decodeShort(message: Buffer): StripeMessage {
   const type = message[0]
   switch (type) {
     case HELLO:
       need(message, message.length === HELLO_BYTES)
       return { type, hello: decodeHello(message) }
-    case PARCEL:
-      need(message, message.length >= PARCEL_HEADER_BYTES)
-      return { type, number: readInteger(message, 1), bytes: message.subarray(PARCEL_HEADER_BYTES) }
     case END:
       need(message, message.length === PARCEL_HEADER_BYTES)
       return { type, number: readInteger(message, 1) }

@@ -256,7 +256,7 @@ export class SimEnd {
         return
       case 'deliver':
         if (this.ended) throw this.violation('I1', 'a parcel after the end')
-        this.#take(output.parcel)
+        this.#take(whole(output.parcel))
         return
       case 'ended':
         if (this.ended) throw this.violation('I8', 'ended twice')
