@@ -30,11 +30,17 @@ export class PassingPipe<K extends Kind> extends WrapPipe<K> implements LoanTake
   }
 
   protected override give(chunks: readonly Buffer[]): boolean {
-    const loan = joined(this.#going)
-    this.#going = []
+    const loan = this.takeLoan()
     if (loan && isLoanTaker(this.lower)) return this.lower.writeLent(chunks, loan)
     loan?.keep()
     return super.give(chunks)
+  }
+
+  /** The loan of all that is being sent; it is the caller's. */
+  protected takeLoan(): Loan | undefined {
+    const loan = joined(this.#going)
+    this.#going = []
+    return loan
   }
 
   override _destroy(error: Error | null, done: Done): void {

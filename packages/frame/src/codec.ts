@@ -122,8 +122,9 @@ export class FrameCodec implements Codec {
 function toMessage(parts: Buffer[], loans: Loan[]): Message {
   if (parts.length < 2) return parts[0] ?? EMPTY
   if (parts.length > MOST_PIECES || sizeOf(parts) < LEAST_BYTES_IN_PIECES) {
+    const message = whole(parts)
     for (const loan of loans.splice(0)) loan.release()
-    return whole(parts)
+    return message
   }
   return parts[0]!.length >= HEAD_BYTES ? parts : withHead(parts)
 }

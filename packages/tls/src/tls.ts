@@ -16,11 +16,13 @@ import {
   isPipeError,
   labelOf,
   type Layer,
+  type Loan,
   logger,
+  PassingPipe,
   type Pipe,
   PipeError,
   type Secured,
-  WrapPipe,
+  writeAll,
 } from '@striper/core'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -54,7 +56,7 @@ function tls(side: Side, listens: boolean): Layer<ByteDuplex, TlsPipe> {
 }
 
 /** A byte pipe with secrecy. Made by `tlsClient` and `tlsServer`. */
-export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
+export class TlsPipe extends PassingPipe<'bytes'> implements Secured {
   readonly #owned: ByteDuplex
   readonly #side: Side
   readonly #listens: boolean
@@ -64,6 +66,7 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   #hello: Buffer | undefined // of a client: as much as has come, while it is to be judged
   #abort: (() => void) | undefined // where it stands on a socket itself
   #cut = false // where that has ended without a close_notify
+  #last: Loan | undefined // of what is sent, while its last batch is
   #peer: string | undefined
   #opened: Done | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -203,12 +206,24 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
   /** Node encrypts all of a write before it asks whether anybody takes it: so it gets little. */
   protected override send(chunks: readonly Buffer[], done: Done): void {
     const batches = inBatches(chunks)
+    const loan = this.takeLoan()
     const next: Done = error => {
-      const { value: batch } = error ? {} : batches.next()
-      if (batch) super.send(batch, next)
-      else done(error)
+      const batch = error ? undefined : batches.shift()
+      if (batch === undefined) {
+        if (error) loan?.keep()
+        return done(error)
+      }
+      if (batches.length === 0) this.#last = loan
+      super.send(batch, next)
     }
     next()
+  }
+
+  /** When the last of what was sent has gone, all of it is encrypted. */
+  protected override give(chunks: readonly Buffer[]): boolean {
+    const loan = this.#last
+    this.#last = undefined
+    return writeAll(this.lower, chunks, loan && (error => (error ? loan.keep() : loan.release())))
   }
 
   protected override abortLower(): void {
@@ -251,7 +266,8 @@ export class TlsPipe extends WrapPipe<'bytes'> implements Secured {
 }
 
 /** Chunks in batches of at most `BATCH_BYTES`; what is larger is cut. */
-function* inBatches(chunks: readonly Buffer[]): Generator<Buffer[], undefined> {
+function inBatches(chunks: readonly Buffer[]): Buffer[][] {
+  const batches: Buffer[][] = []
   let batch: Buffer[] = []
   let room = BATCH_BYTES
   for (const chunk of chunks) {
@@ -261,10 +277,11 @@ function* inBatches(chunks: readonly Buffer[]): Generator<Buffer[], undefined> {
       at += piece.length
       room -= piece.length
       if (room > 0) continue
-      yield batch
+      batches.push(batch)
       batch = []
       room = BATCH_BYTES
     }
   }
-  if (batch.length > 0) yield batch
+  if (batch.length > 0) batches.push(batch)
+  return batches
 }
