@@ -32,6 +32,8 @@ const pureNames = [
   'sizeOf',
   'whole',
   'pieces',
+  'behind',
+  'SharedLoan',
 ]
 
 const forbid = (regex, message, options) => ({ regex, message, ...options })

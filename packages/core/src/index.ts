@@ -31,6 +31,7 @@ export {
 } from './loan.ts'
 export { type Detachable, isDetachable, takeUnread } from './detach.ts'
 export { joined, Lending, SharedLoan, WrittenLoans } from './lending.ts'
+export { LoanPipe } from './loan-pipe.ts'
 export { PassingPipe } from './passing.ts'
 export { ByteQueue, compact } from './bytes.ts'
 export { type ChunkLoan, ChunkStock } from './chunks.ts'

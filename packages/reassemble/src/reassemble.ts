@@ -8,10 +8,9 @@
 // wants yet. Credit bounds what waits here instead. It knows parcels, and so a message pipe as
 // well; of lanes it knows nothing.
 
-import { afterReady, isLender, labelOf, Lending, logger, PipeBase, PipeError } from '@striper/core'
-import { pieces, writeLent, WrittenLoans } from '@striper/core'
-import type { Borrower, Done, Layer, Lender, Loan, LoanTaker } from '@striper/core'
-import type { Message, ParcelPipe } from '@striper/core'
+import { afterReady, isLender, labelOf, logger, LoanPipe, pieces, PipeError } from '@striper/core'
+import { writeLent } from '@striper/core'
+import type { Borrower, Done, Layer, Loan, Message, ParcelPipe } from '@striper/core'
 import { Lent } from './lent.ts'
 import { Incoming } from './pure/incoming.ts'
 import { Outgoing } from './pure/outgoing.ts'
@@ -65,13 +64,11 @@ export interface ReassembleStats {
 }
 
 /** The pipe that `reassemble` makes. */
-export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTaker {
+export class ReassemblePipe extends LoanPipe<'bytes'> {
   readonly #lower: ParcelPipe
   readonly #outgoing = new Outgoing()
   readonly #incoming: Incoming
-  readonly #lending = new Lending(this)
   readonly #loans = new Map<number, Loan>() // of parcels that wait, by offset
-  readonly #written = new WrittenLoans(this)
   readonly #lent = new Lent()
   #held: Done | undefined // the callback of a write whose bytes are not all sent
   #finishing: Done | undefined // the callback of end(), while END is not sent
@@ -97,20 +94,15 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTak
   }
 
   /** Lends bytes that came in parcels which are lent. Nothing is then read ahead. */
-  lendTo(borrower: Borrower | undefined): void {
-    this.#lending.borrower = borrower
+  override lendTo(borrower: Borrower | undefined): void {
+    super.lendTo(borrower)
     if (!isLender(this.#lower)) return
     this.#lower.lendTo(borrower && ((message, loan) => this.#receive(message, loan)))
   }
 
-  /** Parcels carry the loan on; where what is below takes none, it is kept. */
-  writeLent(chunk: Message, loan: Loan | undefined): boolean {
-    return this.#written.write(chunk, loan)
-  }
-
   override resume(): this {
     super.resume()
-    if (this.#lending.borrower) this.#release()
+    if (this.lending.borrower) this.#release()
     return this
   }
 
@@ -132,7 +124,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTak
       const chunk = write.chunk as Buffer
       this.accept(chunk)
       this.#outgoing.write(chunk)
-      this.#lent.write(chunk.length, this.#written.take(chunk))
+      this.#lent.write(chunk.length, this.written.take(chunk))
     }
     this.#held = done
     this.#pump()
@@ -155,7 +147,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTak
     for (const loan of this.#loans.values()) loan.release() // nobody has seen the bytes
     this.#loans.clear()
     this.#lent.clear()
-    this.#written.keep()
+    this.written.keep()
     const lower = this.#lower
     if (lower.closed) return done(error)
     lower.once('close', () => done(error))
@@ -215,7 +207,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTak
 
   /** Whether the reader waits. What is read ahead of a borrower that has paused is not lent. */
   get #wants(): boolean {
-    return this.#wanted && (this.#lending.borrower === undefined || !this.isPaused())
+    return this.#wanted && (this.lending.borrower === undefined || !this.isPaused())
   }
 
   /** Gives the reader what is in order, as far as it wants it. */
@@ -230,7 +222,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender, LoanTak
       }
       const loan = this.#loans.get(offset)
       if (loan) this.#loans.delete(offset)
-      this.#wanted = this.#lending.lend(bytes, loan) || this.#deliverAll(bytes)
+      this.#wanted = this.lending.lend(bytes, loan) || this.#deliverAll(bytes)
     }
     if (incoming.ended && !this.#endGiven) {
       this.#endGiven = true

@@ -15,15 +15,8 @@ import {
   type Preference,
   samePreference,
 } from './pure/prefer.ts'
-import {
-  decode,
-  encodeAbort,
-  encodeHello,
-  FINISHED,
-  HELLO,
-  type Hello,
-  NO_SESSION,
-} from './pure/wire.ts'
+import { decode, encodeAbort, encodeHello, FINISHED, HELLO, NO_SESSION } from './pure/wire.ts'
+import type { Hello } from './pure/wire.ts'
 
 const log = logger('stripe')
 

@@ -7,18 +7,16 @@
 // This is the shell: a Duplex and a timer around the core, which has the protocol. lanes.ts has the
 // lanes' pipes; they are message pipes, and nothing more is known of them here.
 
-import { Lending, logger, numbered, PipeBase, PipeError, sizeOf, whole } from '@striper/core'
-import { writeLent, WrittenLoans } from '@striper/core'
-import type { Borrower, Done, Lender, Loan, LoanTaker } from '@striper/core'
-import type { Message, MessagePipe, MessageSizes } from '@striper/core'
+import { logger, LoanPipe, numbered, PipeError, sizeOf, whole, writeLent } from '@striper/core'
+import type { Done, Message, MessagePipe, MessageSizes } from '@striper/core'
 import { Alarm } from './alarm.ts'
 import { Inbox } from './inbox.ts'
-import { LANE_MESSAGE_BYTES, LanePipes, type Opening } from './lanes.ts'
+import { LanePipes, type Opening } from './lanes.ts'
 import { checked, checkedProperties, toStats } from './options.ts'
 import type { LaneProperties, LaneStats, StripeOptions } from './options.ts'
 import { StripeCore } from './pure/core.ts'
 import type { Output, Totals } from './pure/output.ts'
-import { ABORTED, PARCEL_HEADER_BYTES } from './pure/wire.ts'
+import { ABORTED, INITIAL_CREDIT } from './pure/wire.ts'
 
 const log = logger('stripe')
 
@@ -36,17 +34,18 @@ export function stripe(options: StripeOptions = {}): StripePipe {
   return pipe
 }
 
-/** A stripe. Made by `stripe`. */
-export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Lender, LoanTaker {
-  readonly maxMessageBytes = LANE_MESSAGE_BYTES - PARCEL_HEADER_BYTES
+/** A stripe. Made by `stripe`. It lends parcels that came on lanes which lend, and hands on loans to
+ *  lanes that take them, while it holds a parcel's memory until that has arrived. */
+export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
+  /** What the smallest window takes: a larger parcel might never be sent. */
+  readonly maxMessageBytes = INITIAL_CREDIT
   /** The session's id. */
   readonly session: Buffer
   readonly #core: StripeCore
   readonly #lanes: LanePipes
-  readonly #lending = new Lending(this)
   readonly #inbox = new Inbox({
     give: (parcel, loan) => {
-      return (this.#lending.lend(parcel, loan) || this.deliver(whole(parcel))) && !this.destroyed
+      return (this.lending.lend(parcel, loan) || this.deliver(whole(parcel))) && !this.destroyed
     },
     taken: bytes => this.#core.taken(bytes, performance.now()),
     end: () => this.push(null),
@@ -56,7 +55,6 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   #finishing: Done | undefined
   #peerKnows = false // that it is over
   #flushing = false
-  readonly #written = new WrittenLoans(this)
   readonly #alarm = new Alarm(() => {
     this.#core.tick(performance.now())
     this.#flush()
@@ -107,7 +105,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   }
 
   /** About 20 ms of the slowest lane worth using, 4 to 64 KiB, or 2 ms of a very fast one, up to
-   *  256 KiB; and room for headers. */
+   *  255 KiB, but no more than a quarter of either end's window; and room for headers. */
   get preferredMessageBytes(): number {
     return Math.min(this.#core.parcelBytes + HEADERS_BYTES, this.maxMessageBytes)
   }
@@ -157,16 +155,6 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     return true
   }
 
-  /** Lanes that take loans get them; a parcel's memory is held until it has arrived as well. */
-  writeLent(message: Message, loan: Loan | undefined): boolean {
-    return this.#written.write(message, loan)
-  }
-
-  /** Lends parcels that came on lanes which lend. */
-  lendTo(borrower: Borrower | undefined): void {
-    this.#lending.borrower = borrower
-  }
-
   protected override open(done: Done): void {
     // Destroyed already, it gets no lane any more: cancel() came too early to hurry this.
     if (this.#core.lanes.size > 0 || this.destroyed) return done()
@@ -179,14 +167,12 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   }
 
   override _write(message: Message, _encoding: string, done: Done): void {
-    const loan = this.#written.take(message)
     if (sizeOf(message) > this.maxMessageBytes) {
-      loan?.keep()
       const sentence = `message of ${sizeOf(message)} bytes, limit ${this.maxMessageBytes}`
       return done(new PipeError('ERR_PIPE_LIMIT', sentence, { label: this.label }))
     }
     this.accept(message)
-    this.#core.write(message, loan)
+    this.#core.write(message, this.written.take(message))
     this.#held = done
     this.#flush()
   }
@@ -212,7 +198,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     else if (!this.#peerKnows) this.#core.abort(ABORTED, '')
     this.#drainOutputs()
     this.#core.clear()
-    this.#written.keep()
+    this.written.keep()
     this.#lanes.close(complete, () => done(error))
   }
 

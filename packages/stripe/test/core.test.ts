@@ -17,13 +17,12 @@ type Done = (Output & { said?: wire.StripeMessage })[]
 /** A core with some lanes up, and what it has done since it was asked last. */
 class Bench {
   now = 0
-  readonly core = new StripeCore(
-    { windowBytes: WINDOW, schedule: soonest, redundant: false, noLaneTimeoutMs: NO_LANE_MS },
-    0,
-  )
+  readonly core: StripeCore
   readonly outputs: Done = []
 
-  constructor(lanes: number) {
+  constructor(lanes: number, windowBytes = WINDOW) {
+    const options = { schedule: soonest, redundant: false, noLaneTimeoutMs: NO_LANE_MS }
+    this.core = new StripeCore({ windowBytes, ...options }, 0)
     for (let lane = 0; lane < lanes; lane++) this.core.laneUp(lane, `lane ${lane}`, 0)
     this.run()
   }
@@ -273,6 +272,20 @@ function known(bench: Bench, roundTrips = [20]): void {
   expect(sent).toBeGreaterThan(0)
   expect(bench.core.backlog).toBe(false)
 }
+
+test.each([
+  [256, 256, 64],
+  [4096, 256, 64],
+  [256, 4096, 64],
+  [512, 4096, 128],
+  [4096, 4096, 255],
+])('with windows of %i and %i KiB parcels of a fast lane have %i KiB', (own, other, most) => {
+  const bench = new Bench(1, own * KiB)
+  const session = Buffer.alloc(wire.SESSION_ID_BYTES)
+  bench.hear(0, wire.encodeHello({ mayOpen: false, lane: 0, session, limit: other * KiB }))
+  known(bench, [0.1])
+  expect(bench.core.parcelBytes).toBe(most * KiB)
+})
 
 test('an urgent parcel overtakes what waits, though no lane has room', () => {
   const bench = new Bench(1)

@@ -144,3 +144,22 @@ test('a lane that is far away has room for slow start to double in, until its li
   expect(roomIn(150)).toEqual([false, 6])
   expect(roomIn(40)).toEqual([false, 2])
 })
+
+const KIB = 1024
+test.each([
+  [0.05 * KIB, 4 * KIB], // bytes a ms, bytes
+  [1 * KIB, 20 * KIB],
+  [12 * KIB, 64 * KIB], // 100 Mbit/s
+  [30 * KIB, 64 * KIB],
+  [50 * KIB, 100 * KIB],
+  [500 * KIB, 255 * KIB],
+])(
+  'of a lane of %d bytes a ms parcels have %d: 20 ms of it, or 2 where it is fast',
+  (rate, bytes) => {
+    const road = new Road(rate, 10)
+    road.ping()
+    road.run(2000, Math.min(65_536, Math.max(4096, rate * 5)))
+    const found = road.lane.meter.parcelBytes(false)
+    expect(Math.abs(found / bytes - 1)).toBeLessThan(0.1)
+  },
+)

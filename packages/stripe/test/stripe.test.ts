@@ -42,6 +42,18 @@ test('options out of range are a RangeError at once', () => {
   }
 })
 
+test('the largest parcels pass through the smallest window', async () => {
+  const [near, far] = await openStripes(memoryLanes(2), { windowBytes: wire.INITIAL_CREDIT })
+  const all = times(5, index => Buffer.alloc(near.maxMessageBytes, index))
+  const reading = readAll(far)
+  await writeAll(near, all)
+  near.end()
+  expect((await reading).map(each => each.length)).toEqual(all.map(each => each.length))
+  far.end()
+  near.resume()
+  await Promise.all([closed(near), closed(far)])
+})
+
 test('a lane whose messages are too small is a RangeError', () => {
   const [near] = memoryPair('messages', { maxMessageBytes: 257 * 1024 - 1 })
   expect(() => stripe({ lanes: [near] })).toThrow(RangeError)

@@ -15,7 +15,8 @@ import { readInto, readMore } from './onread.ts'
 
 /** No common size of a block: behind one that fills it exactly there is nothing to read. */
 export const LANDING_BYTES = 6 * 1024
-const CHUNK_BYTES = 256 * 1024
+/** With the headers of a parcel no more than 256 KiB. */
+const CHUNK_BYTES = 255 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
 const KEEP_AT_MOST = 64

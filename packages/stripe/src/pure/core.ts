@@ -108,7 +108,7 @@ export class StripeCore {
     this.#sender.write(message, loan)
   }
 
-  /** Nothing more will be polled: whatever is on loan goes back when the lanes have done with it. */
+  /** Nothing more will be polled: what is on loan goes back when the lanes have done with it. */
   clear(): void {
     this.#sender.clear()
   }
@@ -208,9 +208,7 @@ export class StripeCore {
       return { do: 'ended' }
     }
     const sending = this.#sender.next(now)
-    if (sending) {
-      return { do: 'send', lane: sending.lane.number, ...this.#sender.toSend(sending.parcel) }
-    }
+    if (sending) return { do: 'send', ...this.#sender.toSend(sending) }
     if (!this.#sender.starved) this.#starvedAt = now
     if ((this.#receiver.ackAt ?? Infinity) <= now && this.#acknowledge(now)) return this.poll(now)
     const left = takeLeaver(this.#lanes)
@@ -235,7 +233,7 @@ export class StripeCore {
         break
       case wire.HELLO:
         wire.checkLane(message.hello, lane.number)
-        this.#sender.credit(message.hello.limit)
+        this.#sender.hello(message.hello.limit)
         break
       case wire.PING:
         lane.pongDue = message.token

@@ -1,8 +1,8 @@
 // Retained: what was sent and has not arrived for all we know, in the order of its numbers. What
 // has arrived before its time stays in its place, empty, until all before it has arrived too.
 //
-// Memory on loan is held by whoever needs it, each with a share of its own: by this until the parcel
-// has arrived, and by each lane that it was given to until the system has it. A far end that
+// Memory on loan is held by whoever needs it, each with a share of its own: by this until the
+// parcel has arrived, and by each lane that it was given to until the system has it. A far end that
 // acknowledges what it has not got must not see it change.
 //
 // Pure: no clock.

@@ -42,6 +42,7 @@ export class Sender {
   #floor = 0 // every number below has arrived
   #sentBytes = 0 // of parcels, each counted once
   #limit = INITIAL_CREDIT
+  #window = INITIAL_CREDIT // the smaller of both ends'
   #turn = 0
   #end: Parcel | undefined
   #ackedAt = 0
@@ -73,7 +74,8 @@ export class Sender {
     return head !== undefined && this.#sentBytes + head.bytes > this.#limit
   }
 
-  /** The size of parcels that suits the lanes: that of the slowest which is worth using. */
+  /** The size of parcels that suits the lanes: that of the slowest which is worth using; and no
+   *  more than lets some be under way in the window. */
   get parcelBytes(): number {
     let fastest = 0
     for (const lane of this.#lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
@@ -83,7 +85,8 @@ export class Sender {
       const worth = !meter.known || (meter.rate ?? 0) >= fastest * WORTH_USING
       if (worth) bytes = Math.min(bytes, meter.parcelBytes(lean))
     }
-    return Number.isFinite(bytes) ? bytes : FIRST_PARCEL_BYTES
+    if (!Number.isFinite(bytes)) return FIRST_PARCEL_BYTES
+    return Math.min(bytes, Math.max(this.#window / 4, INITIAL_CREDIT / 4))
   }
 
   /** Whether the END and everything before it has arrived. */
@@ -96,9 +99,9 @@ export class Sender {
     this.#outbox.write(message, loan)
   }
 
-  /** A parcel as it goes on a lane. */
-  toSend(parcel: Parcel): ToSend {
-    return this.#retained.toSend(parcel)
+  /** A parcel as it goes on its lane. */
+  toSend({ parcel, lane }: Sending): ToSend & { lane: number } {
+    return { lane: lane.number, ...this.#retained.toSend(parcel) }
   }
 
   /** Nothing will be sent any more. */
@@ -179,6 +182,12 @@ export class Sender {
   /** The far end has everything: it said so by other means than an ACK. */
   allArrived(): void {
     this.#retained.arrivedBelow(this.#next)
+  }
+
+  /** The far end has the session, and states its credit, which is its window. */
+  hello(limit: number): void {
+    this.#window = Math.min(limit, this.#options.windowBytes)
+    this.credit(limit)
   }
 
   /** So many bytes of parcels may be sent in all. What was granted is not taken back. */
