@@ -2,6 +2,9 @@
 // two chunks. (Joining every chunk to what is left is quadratic for a large message in small
 // chunks.)
 
+import { sizeOf, whole } from './base.ts'
+import type { Message } from './pipe.ts'
+
 export class ByteQueue {
   #chunks: Buffer[] = []
   #first = 0 // index of the first chunk that still holds something
@@ -20,17 +23,16 @@ export class ByteQueue {
   }
 
   /** The next `count` bytes, without taking them. Throws a RangeError if there are not as many. */
-  peek(count: number, allocate = fresh): Buffer {
+  peek(count: number): Buffer {
     const head = this.#chunks[this.#first]
     const end = this.#offset + count
     if (head !== undefined && head.length >= end) return head.subarray(this.#offset, end)
-    return this.#gather(count, allocate)
+    return this.#gather(count)
   }
 
-  /** Takes the next `count` bytes. Throws a RangeError if there are not as many. Where they have to
-   *  be copied, `allocate` says where to. */
-  take(count: number, allocate = fresh): Buffer {
-    const slice = this.peek(count, allocate)
+  /** Takes the next `count` bytes. Throws a RangeError if there are not as many. */
+  take(count: number): Buffer {
+    const slice = this.peek(count)
     this.#drop(count)
     return slice
   }
@@ -59,9 +61,9 @@ export class ByteQueue {
     }
   }
 
-  #gather(count: number, allocate: (bytes: number) => Buffer): Buffer {
+  #gather(count: number): Buffer {
     if (count > this.#length) throw new RangeError(`${count} bytes asked of ${this.#length}`)
-    const joined = allocate(count)
+    const joined = Buffer.allocUnsafe(count)
     let filled = 0
     let from = this.#offset
     for (let i = this.#first; filled < count; i++) {
@@ -72,14 +74,20 @@ export class ByteQueue {
   }
 }
 
-/** A chunk that is to be kept for long: itself, or a copy where it is a small part of a large
- *  buffer, which it would keep alive. */
-export function compact(chunk: Buffer): Buffer {
-  return chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk
+/** A chunk, or a message in pieces, that is to be kept for long: itself, or a copy where it is a
+ *  small part of large buffers, which it would keep alive. */
+export function compact(chunk: Buffer): Buffer
+export function compact(message: Message): Message
+export function compact(message: Message): Message {
+  if (message instanceof Uint8Array) return isSparse(message) ? Buffer.from(message) : message
+  let held = 0
+  for (const piece of message) held += piece.buffer.byteLength
+  return sizeOf(message) * 4 < held ? whole(message) : message
+}
+
+/** Whether a chunk keeps much more memory alive than it has bytes. */
+export function isSparse(chunk: Buffer): boolean {
+  return chunk.length * 4 < chunk.buffer.byteLength
 }
 
 const EMPTY = Buffer.alloc(0)
-
-function fresh(bytes: number): Buffer {
-  return Buffer.allocUnsafe(bytes)
-}

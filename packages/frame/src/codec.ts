@@ -7,8 +7,8 @@
 //
 // Pure.
 
-import { HEAD_BYTES, joined, type Loan, PipeError, pieces, sizeOf, whole } from '@striper/core'
-import type { Codec, Message, SharedLoan } from '@striper/core'
+import { HEAD_BYTES, isSparse, joined, PipeError, pieces, sizeOf, whole } from '@striper/core'
+import type { Codec, Loan, Message, SharedLoan } from '@striper/core'
 
 const HEADER_BYTES = 4
 /** Pieces at the beginning of a message that have no more bytes than this, all together, are
@@ -63,11 +63,8 @@ export class FrameCodec implements Codec {
       if (this.#missing < 0) at = this.#readHeader(chunk, at)
       if (this.#missing < 0) return
       const end = Math.min(at + this.#missing, chunk.length)
-      if (end > at) {
-        this.#pieces.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end))
-        if (shared) this.#loans.push(shared.share())
-      }
       this.#missing -= end - at
+      if (end > at) this.#hold(chunk.subarray(at, end), chunk, shared)
       at = end
       if (this.#missing > 0) return
       this.#missing = -1
@@ -77,6 +74,14 @@ export class FrameCodec implements Codec {
       if (loans.length > 0) this.#loans = []
       give(message, joined(loans))
     }
+  }
+
+  /** A part of a message that lies in chunks which are hardly filled must not keep all of them. */
+  #hold(piece: Buffer, chunk: Buffer, shared: SharedLoan | undefined): void {
+    const isWhole = this.#missing === 0 && this.#pieces.length === 0
+    const copies = !isWhole && isSparse(chunk)
+    this.#pieces.push(copies ? Buffer.from(piece) : piece)
+    if (shared && !copies) this.#loans.push(shared.share())
   }
 
   /** What has come of a message is of no more use. */

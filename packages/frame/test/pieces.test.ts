@@ -21,9 +21,10 @@ class Source extends PipeBase<'bytes'> implements Lender {
     this.#borrower = borrower
   }
 
-  /** Lends a chunk; when it is given back its bytes change. */
-  lend(bytes: Buffer): void {
-    const chunk = Buffer.from(bytes)
+  /** Lends a chunk, of memory that may be larger; when it is given back its bytes change. */
+  lend(bytes: Buffer, memoryBytes = bytes.length): void {
+    const chunk = Buffer.allocUnsafeSlow(memoryBytes).subarray(0, bytes.length)
+    bytes.copy(chunk)
     this.out.add(chunk)
     const over = () => this.out.delete(chunk)
     this.#borrower!(chunk, {
@@ -104,6 +105,18 @@ test('wherever a message is cut, its first bytes lie together', () => {
     loan?.release()
     expect(source.out.size).toBe(0)
   }
+})
+
+test('what lies in chunks that are hardly filled is copied, and they go back at once', () => {
+  const { source, lent } = scene()
+  const wire = onWire(LARGE)
+  for (let at = 0; at < wire.length; at += 2000) source.lend(wire.subarray(at, at + 2000), 10_000)
+  expect(source.out.size).toBe(0)
+  expect(whole(lent[0]!.message).equals(LARGE)).toBe(true)
+  source.lend(onWire(SMALL), 10_000) // whoever gets all of one may judge for himself
+  expect(source.out.size).toBe(1)
+  lent[1]!.loan!.release()
+  expect(source.out.size).toBe(0)
 })
 
 test('a message that is small, or in many pieces, is joined, and its chunks go back at once', () => {

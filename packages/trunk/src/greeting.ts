@@ -8,7 +8,16 @@
 
 import { ByteQueue, isDetachable, isLender, labelOf, Lending, PassingPipe } from '@striper/core'
 import { PipeError, takeUnread, whole } from '@striper/core'
-import type { Borrower, ByteDuplex, Detachable, Done, Layer, Lender, Loan, Message } from '@striper/core'
+import type {
+  Borrower,
+  ByteDuplex,
+  Detachable,
+  Done,
+  Layer,
+  Lender,
+  Loan,
+  Message,
+} from '@striper/core'
 import { SESSION_ID_BYTES } from '@striper/stripe'
 import type { Duplex } from 'node:stream'
 

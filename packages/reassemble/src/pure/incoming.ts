@@ -104,7 +104,7 @@ export class Incoming {
     if (this.#held.size >= MAX_HELD_PARCELS) {
       throw new PipeError('ERR_PIPE_LIMIT', `more than ${MAX_HELD_PARCELS} parcels wait`)
     }
-    const held = offset === this.#released ? bytes : compacted(bytes)
+    const held = offset === this.#released ? bytes : compact(bytes)
     this.#held.set(offset, held)
     this.#lastAt = offset
     this.#block = EMPTY
@@ -171,11 +171,6 @@ export class Incoming {
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** What is in pieces is large, and fills most of its chunks. */
-function compacted(bytes: Message): Message {
-  return bytes instanceof Uint8Array ? compact(bytes) : bytes
-}
 
 function protocol(sentence: string): PipeError {
   return new PipeError('ERR_PIPE_PROTOCOL', sentence)
