@@ -8,7 +8,16 @@
 // ended both ways and closed. Anything else, on either side, is an abort of both, so that no far
 // end takes half of a conversation for the whole of it.
 
-import { abort, isPipe, isPipeError, labelOf, logger, PipeError } from '@striper/core'
+import {
+  abort,
+  isPipe,
+  isPipeError,
+  labelOf,
+  Listeners,
+  logger,
+  PipeError,
+  throwIfOwned,
+} from '@striper/core'
 import type { ByteDuplex, Kind, Pipe, PipeErrorCode } from '@striper/core'
 import type { Duplex } from 'node:stream'
 import { Leg, type LegStats } from './leg.ts'
@@ -41,7 +50,7 @@ export interface Bridge {
   readonly left: LegStats
   /** The leg that reads from the right pipe and writes to the left one. */
   readonly right: LegStats
-  /** Settles when both pipes have closed. Resolves where both directions ended; rejects with a
+  /** The same promise each time. Settles when both pipes have closed. Resolves where both directions ended; rejects with a
    *  PipeError otherwise: what failed first, not what failed in consequence, and by then each far
    *  end has seen an abort. Whoever does not care may leave it alone: it is never an unhandled
    *  rejection. */
@@ -61,8 +70,8 @@ export interface Bridge {
  * better made a pipe first (`fromSocket` of @striper/tcp): where data and a reset wait together,
  * Node itself takes the reset for an end.
  *
- * Throws a TypeError for pipes of different kinds, one pipe given twice, or a Duplex of objects or
- * strings, and a RangeError for a time-out that is none.
+ * Throws a TypeError for pipes of different kinds, one pipe given twice, a pipe that something else
+ * stands on, or a Duplex of objects or strings, and a RangeError for a time-out that is none.
  */
 export function bridge(left: ByteDuplex, right: ByteDuplex, options?: BridgeOptions): Bridge
 export function bridge<K extends Kind>(
@@ -76,50 +85,89 @@ export function bridge(left: Duplex, right: Duplex, options: BridgeOptions = {})
     throw new TypeError(`cannot bridge ${namesOf(left, right)}: ${kind} to ${kindOf(right)}`)
   }
   if (left === right) throw new TypeError(`cannot bridge ${labelOf(left)} to itself`)
-  const { idleTimeoutMs = 0, halfOpenTimeoutMs = 0 } = options
+  for (const pipe of [left, right]) throwIfOwned(pipe)
+  const { idleTimeoutMs = 0, halfOpenTimeoutMs = 0, signal } = options
   for (const [name, ms] of Object.entries({ idleTimeoutMs, halfOpenTimeoutMs })) {
     if (ms >= 0 && ms <= MAX_TIMEOUT_MS) continue
     throw new RangeError(`${name} must be 0..${MAX_TIMEOUT_MS}, got ${ms}`)
   }
-  return new Conversation(left, right, { ...options, idleTimeoutMs, halfOpenTimeoutMs })
+  const limited = idleTimeoutMs > 0 || halfOpenTimeoutMs > 0 || signal !== undefined
+  return new Conversation(
+    left,
+    right,
+    limited ? { idleTimeoutMs, halfOpenTimeoutMs, signal } : UNLIMITED,
+  )
 }
 
-type Limits = BridgeOptions & { idleTimeoutMs: number; halfOpenTimeoutMs: number }
+interface Limits {
+  readonly idleTimeoutMs: number
+  readonly halfOpenTimeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** One for all that have none. */
+const UNLIMITED: Limits = { idleTimeoutMs: 0, halfOpenTimeoutMs: 0, signal: undefined }
 
 class Conversation implements Bridge {
-  readonly done: Promise<BridgeResult>
-  readonly #left: Side
-  readonly #right: Side
   readonly #leftLeg: Leg
   readonly #rightLeg: Leg
   readonly #limits: Limits
-  readonly #watch: Watch | undefined // where there is a limit
-  readonly #signalled: (() => void) | undefined // where there is a signal
-  #resolve!: (result: BridgeResult) => void
-  #reject!: (failure: PipeError) => void
+  #watch: Watch | undefined // where there is a limit
+  #signalled: (() => void) | undefined // where there is a signal
+  #done: Promise<BridgeResult> | undefined // not before anybody asks
+  #settle: (() => void) | undefined // settles that, once it is over
   #failure: PipeError | undefined // the first
 
+  static readonly #listeners = new Listeners<Conversation>({
+    error: (conversation, pipe, error) => {
+      conversation.#fail(PipeError.from(error, labelOf(pipe)))
+    },
+    close: (conversation, pipe) => conversation.#closed(conversation.#legFrom(pipe)),
+    data: (conversation, pipe, chunk) => conversation.#legFrom(pipe).pass(chunk),
+    end: (conversation, pipe) => conversation.#ended(conversation.#legFrom(pipe)),
+    finish: (_, foreign) => closeIfDone(foreign),
+  })
+
   constructor(left: Duplex, right: Duplex, limits: Limits) {
-    this.#left = new Side(left)
-    this.#right = new Side(right)
-    this.#leftLeg = new Leg(left, right, this.#legEnded)
-    this.#rightLeg = new Leg(right, left, this.#legEnded)
+    this.#leftLeg = new Leg(left, right)
+    this.#rightLeg = new Leg(right, left)
     this.#limits = limits
-    if (limits.idleTimeoutMs > 0 || limits.halfOpenTimeoutMs > 0) {
+    const { idleTimeoutMs, halfOpenTimeoutMs, signal } = limits
+    if (idleTimeoutMs > 0 || halfOpenTimeoutMs > 0) {
       const progress = () => this.#leftLeg.progress + this.#rightLeg.progress
       this.#watch = new Watch(progress, () => this.#silent())
     }
-    if (limits.signal) this.#signalled = () => this.#abortedBy(limits.signal?.reason)
-    this.done = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    this.done.catch(ignore)
+    if (signal) this.#signalled = () => this.#abortedBy(signal.reason)
     this.#start()
   }
 
   get #label(): string {
-    return `bridge(${namesOf(this.#left.pipe, this.#right.pipe)})`
+    return `bridge(${namesOf(this.#leftLeg.source, this.#rightLeg.source)})`
+  }
+
+  get done(): Promise<BridgeResult> {
+    if (this.#done) return this.#done
+    this.#done = new Promise((resolve, reject) => {
+      this.#settle = () => {
+        if (this.#failure) reject(this.#failure)
+        else resolve({ left: this.left, right: this.right })
+      }
+    })
+    this.#done.catch(ignore)
+    if (this.#over) this.#settle!()
+    return this.#done
+  }
+
+  get #over(): boolean {
+    return this.#leftLeg.closed && this.#rightLeg.closed
+  }
+
+  get #legs(): readonly [Leg, Leg] {
+    return [this.#leftLeg, this.#rightLeg]
+  }
+
+  #legFrom(pipe: Duplex): Leg {
+    return pipe === this.#leftLeg.source ? this.#leftLeg : this.#rightLeg
   }
 
   get left(): LegStats {
@@ -137,44 +185,44 @@ class Conversation implements Bridge {
 
   #start(): void {
     // Listen to both before either is used: one may take the other down.
-    for (const side of [this.#left, this.#right]) this.#listen(side)
-    for (const side of [this.#left, this.#right]) this.#examine(side)
+    for (const { source } of this.#legs) this.#listen(source)
+    for (const leg of this.#legs) this.#examine(leg)
     const { signal } = this.#limits
     if (signal?.aborted) this.#abortedBy(signal.reason)
     if (this.#failure) return
     if (this.#signalled) signal?.addEventListener('abort', this.#signalled)
     if (log.enabled) log('%s open', this.#label)
     this.#startWatch()
-    this.#leftLeg.start()
-    this.#rightLeg.start()
+    for (const leg of this.#legs) this.#startLeg(leg)
   }
 
-  #listen(side: Side): void {
-    const { pipe } = side
+  #listen(pipe: Duplex): void {
     pipe.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
-    side.failed = error => this.#fail(PipeError.from(error, labelOf(pipe)))
-    side.closed = () => this.#closed(side)
-    pipe.on('error', side.failed).on('close', side.closed)
-    if (isPipe(pipe)) return // and closes by itself when it is done
-    side.closeIfDone = () => {
-      if (isDone(pipe)) pipe.destroy()
-    }
-    pipe.on('end', side.closeIfDone).on('finish', side.closeIfDone)
+    Conversation.#listeners.listen(pipe, this, 'error', 'close')
+    if (!isPipe(pipe)) Conversation.#listeners.listen(pipe, this, 'finish')
   }
 
   /** Sees in what state a pipe comes: an event that has been will not come again. */
-  #examine(side: Side): void {
-    const { pipe } = side
+  #examine(leg: Leg): void {
+    const pipe = leg.source
     if (pipe.errored) this.#fail(PipeError.from(pipe.errored, labelOf(pipe)))
     else if (pipe.writableEnded) this.#failClosed(pipe)
-    if (pipe.closed) this.#closed(side)
+    if (pipe.closed) this.#closed(leg)
   }
 
-  readonly #legEnded = (): void => {
+  #startLeg(leg: Leg): void {
+    if (leg.source.readableEnded) return this.#ended(leg) // its 'end' will not come again
+    Conversation.#listeners.listen(leg.source, this, 'data', 'end')
+    leg.start()
+  }
+
+  #ended(leg: Leg): void {
+    leg.end()
     if (log.enabled) {
       log('%s one direction ended, left %o, right %o', this.#label, this.left, this.right)
     }
     this.#startWatch()
+    if (!isPipe(leg.source)) closeIfDone(leg.source)
   }
 
   #startWatch(): void {
@@ -210,28 +258,29 @@ class Conversation implements Bridge {
     if (this.#failure) return
     this.#failure = failure
     this.#watch?.stop()
-    for (const { pipe } of [this.#left, this.#right]) abort(pipe, failure)
+    for (const { source } of this.#legs) abort(source, failure)
   }
 
-  #closed(side: Side): void {
-    if (!isDone(side.pipe)) this.#failClosed(side.pipe)
-    if (side.gone) return
-    side.gone = true
-    if (this.#left.gone && this.#right.gone) this.#settle()
+  #closed(leg: Leg): void {
+    if (!isDone(leg.source)) this.#failClosed(leg.source)
+    if (leg.closed) return
+    leg.closed = true
+    if (this.#over) this.#finish()
   }
 
-  #settle(): void {
+  #finish(): void {
     this.#watch?.stop()
     if (this.#signalled) this.#limits.signal?.removeEventListener('abort', this.#signalled)
-    this.#leftLeg.stop()
-    this.#rightLeg.stop()
-    for (const side of [this.#left, this.#right]) side.unlisten()
+    for (const leg of this.#legs) {
+      leg.stop()
+      leg.source.on('error', ignore) // never without a listener
+      Conversation.#listeners.release(leg.source)
+    }
     const { left, right } = this
     if (log.enabled) {
       log('%s %s, left %o, right %o', this.#label, this.#failure?.message ?? 'done', left, right)
     }
-    if (this.#failure) this.#reject(this.#failure)
-    else this.#resolve({ left, right })
+    this.#settle?.()
   }
 
   #error(code: PipeErrorCode, sentence: string, cause?: unknown): PipeError {
@@ -239,30 +288,14 @@ class Conversation implements Bridge {
   }
 }
 
-/** One of the two pipes, and what listens to it. */
-class Side {
-  readonly pipe: Duplex
-  failed: (error: Error) => void = ignore
-  closed: () => void = ignore
-  closeIfDone: (() => void) | undefined
-  /** Whether it has closed. */
-  gone = false
-
-  constructor(pipe: Duplex) {
-    this.pipe = pipe
-  }
-
-  unlisten(): void {
-    const { pipe, failed, closed, closeIfDone } = this
-    pipe.on('error', ignore).off('error', failed) // never without a listener
-    pipe.off('close', closed)
-    if (closeIfDone) pipe.off('end', closeIfDone).off('finish', closeIfDone)
-  }
-}
-
 /** Whether both directions of a pipe are done, so that its closing loses nothing. */
 function isDone(pipe: Duplex): boolean {
   return pipe.readableEnded && pipe.writableFinished
+}
+
+/** For what is no pipe: a pipe closes by itself when it is done. */
+function closeIfDone(foreign: Duplex): void {
+  if (isDone(foreign)) foreign.destroy()
 }
 
 function kindOf(duplex: Duplex): Kind {

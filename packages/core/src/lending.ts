@@ -80,7 +80,7 @@ export class Lending {
     const { stats, kind } = this.#pipe
     stats.bytesIn += unit.length
     if (kind !== 'bytes') stats.messagesIn++
-    borrower(unit, loan)
+    borrower.borrow(unit, loan)
     return true
   }
 

@@ -20,9 +20,12 @@ export interface Loan {
   keep(): void
 }
 
-/** Takes a chunk; without a loan it is the borrower's own. Bytes come in order, also between this
- *  and 'data'. */
-export type Borrower = (chunk: Buffer, loan: Loan | undefined) => void
+/** Whoever can use memory that is lent. */
+export interface Borrower {
+  /** Takes a chunk; without a loan it is the borrower's own. Bytes come in order, also between this
+   *  and 'data'. */
+  borrow(chunk: Buffer, loan: Loan | undefined): void
+}
 
 /** A byte pipe that lends the memory it reads into. */
 export interface Lender {

@@ -44,11 +44,8 @@ export class Listeners<Owner extends object> {
   /** `owner` hears of these events of a Duplex from now on, and nobody else may until it is
    *  released, or has closed. Throws a TypeError where somebody else owns it. */
   listen(to: Duplex, owner: Owner, ...events: (keyof Heard<Owner>)[]): void {
-    const owned = to as Owned
-    if (owned[OWNER] !== undefined && owned[OWNER] !== owner && !to.closed) {
-      throw new TypeError(`${labelOf(to)} has an owner already`)
-    }
-    owned[OWNER] = owner
+    if (ownerOf(to) !== owner) throwIfOwned(to)
+    ;(to as Owned)[OWNER] = owner
     for (const event of events) to.on(event, this.#listeners.get(event)!)
   }
 
@@ -62,6 +59,12 @@ export class Listeners<Owner extends object> {
     for (const [event, listener] of this.#listeners) from.off(event, listener)
     ;(from as Owned)[OWNER] = undefined
   }
+}
+
+/** Throws the TypeError for a Duplex that may not have another owner just now. */
+export function throwIfOwned(duplex: Duplex): void {
+  if (ownerOf(duplex) === undefined || duplex.closed) return
+  throw new TypeError(`${labelOf(duplex)} has an owner already`)
 }
 
 /** Who owns a Duplex, by the listeners here; undefined where nobody does. */

@@ -48,7 +48,7 @@ export function frame(options: FrameOptions = {}): Layer<ByteDuplex, MessagePipe
   return below => new FramePipe(below, maxMessageBytes)
 }
 
-class FramePipe extends WrapPipe<'messages'> implements Lender {
+class FramePipe extends WrapPipe<'messages'> implements Borrower, Lender {
   readonly maxMessageBytes: number
   readonly #codec: FrameCodec
   readonly #lending = new Lending(this)
@@ -67,10 +67,11 @@ class FramePipe extends WrapPipe<'messages'> implements Lender {
   /** Lends the messages that lie in chunks which it has borrowed itself. */
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
-    if (isLender(this.lower)) this.lower.lendTo(borrower && this.#borrow)
+    if (isLender(this.lower)) this.lower.lendTo(borrower && this)
   }
 
-  readonly #borrow = (chunk: Buffer, loan: Loan | undefined): void => {
+  /** For the pipe below. */
+  borrow(chunk: Buffer, loan: Loan | undefined): void {
     if (loan === undefined) return this.receive(chunk)
     const shared = new SharedLoan(loan)
     this.#lent = { memory: chunk.buffer, shared }

@@ -29,7 +29,7 @@ function scene() {
   const [seen, lent]: [Buffer[], Lent[]] = [[], []]
   pipe.on('error', () => undefined)
   pipe.on('data', (message: Buffer) => seen.push(message))
-  const borrower: Borrower = (message, loan) => lent.push({ message, loan })
+  const borrower: Borrower = { borrow: (message, loan) => lent.push({ message, loan }) }
   ;(pipe as unknown as Lender).lendTo(borrower)
   const give = async (byte: number, bytes = BYTES) => {
     const wire = Buffer.alloc(4 + bytes, byte)

@@ -95,7 +95,7 @@ export class ReassemblePipe extends PipeBase<'bytes'> implements Lender {
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
     if (!isLender(this.#lower)) return
-    this.#lower.lendTo(borrower && ((message, loan) => this.#receive(message, loan)))
+    this.#lower.lendTo(borrower && { borrow: (message, loan) => this.#receive(message, loan) })
   }
 
   override resume(): this {

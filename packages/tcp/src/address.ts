@@ -25,7 +25,8 @@ export function parseAddress(text: string): SocketAddress {
 export function formatAddress(address: SocketAddress): string {
   if ('path' in address) return address.path
   const { host = '', port } = address
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+  // (A string of its own: one that is put together of parts may hold them all, and is kept for long.)
+  return [host.includes(':') ? `[${host}]` : host, port].join(':')
 }
 
 /** What Node says of a socket's or a server's own end. */

@@ -26,7 +26,7 @@ export function greet(session: Buffer): Layer {
 }
 
 /** What it reads it passes on as it is, loans as well, from some time on. */
-abstract class PassingPipe extends WrapPipe<'bytes'> implements Detachable, Lender {
+abstract class PassingPipe extends WrapPipe<'bytes'> implements Borrower, Detachable, Lender {
   readonly #lending = new Lending(this)
 
   /** Whether all that comes now is passed on. */
@@ -49,10 +49,11 @@ abstract class PassingPipe extends WrapPipe<'bytes'> implements Detachable, Lend
 
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
-    if (isLender(this.lower)) this.lower.lendTo(borrower && this.#pass)
+    if (isLender(this.lower)) this.lower.lendTo(borrower && this)
   }
 
-  readonly #pass = (chunk: Buffer, loan: Loan | undefined): void => {
+  /** For the pipe below. */
+  borrow(chunk: Buffer, loan: Loan | undefined): void {
     if (!this.passes) loan?.keep()
     if (!this.passes || !this.#lending.lend(chunk, loan)) this.receive(chunk)
   }
