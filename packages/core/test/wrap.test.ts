@@ -241,6 +241,32 @@ test('a pipe whose lower pipe fails to open fails with it', async () => {
   expect(top.errored).toMatchObject({ code: 'ERR_PIPE_CONNECT', label: top.label })
 })
 
+class Leaving extends WrapPipe<'bytes'> {
+  leave(): void {
+    this.standAside()
+  }
+}
+
+test('who stands aside leaves all to another, and still fails with what is below', async () => {
+  const { duplex } = foreign()
+  const first = new Leaving(duplex, { kind: 'bytes', label: 'first' })
+  const failures: string[] = []
+  first.on('error', error => failures.push(error.message))
+  expect(() => over(duplex)).toThrow('duplex has an owner already')
+  first.leave()
+  const second = over(duplex)
+  second.on('error', error => failures.push(error.message))
+  const seen: string[] = []
+  first.on('data', chunk => seen.push(`first ${chunk}`))
+  second.on('data', chunk => seen.push(`second ${chunk}`))
+  duplex.push('for one')
+  await turn()
+  expect(seen).toEqual(['second for one'])
+  duplex.destroy(new Error('broken'))
+  await event(second, 'close')
+  expect([first.closed, failures]).toEqual([true, ['first: broken', 'over(duplex): broken']])
+})
+
 test('finish comes only after what is below has finished', async () => {
   const { duplex, release } = foreign()
   const pipe = over(duplex)
