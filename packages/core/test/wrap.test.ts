@@ -84,23 +84,31 @@ test('a foreign Duplex may not close the other direction by itself', () => {
   expect(duplex.allowHalfOpen).toBe(true)
 })
 
-test('a reader that has enough pauses what is below, until it reads again', async () => {
-  const { duplex } = foreign()
-  const pipe = over(duplex)
-  expect(duplex.isPaused()).toBe(true)
-  pipe.read(0)
-  await turn()
-  for (let i = 0; i < 40; i++) duplex.push(Buffer.alloc(10_000))
-  await turn()
-  expect(duplex.isPaused()).toBe(true)
-  expect(pipe.readableLength).toBe(270_000) // 256 KiB, and the chunk that crossed it
-  let bytes = 0
-  pipe.on('data', (chunk: Buffer) => (bytes += chunk.length))
-  duplex.push(null)
-  await event(pipe, 'end')
-  expect(bytes).toBe(400_000)
-  pipe.destroy()
-})
+const bare = (below: Duplex) => new WrapPipe(below, { kind: 'bytes', label: 'bare' })
+
+test.each([
+  ['a codec', over],
+  ['no codec', bare],
+])(
+  'with %s, a reader that has enough pauses what is below, until it reads again',
+  async (_, on) => {
+    const { duplex } = foreign()
+    const pipe = on(duplex)
+    expect(duplex.isPaused()).toBe(true)
+    pipe.read(0)
+    await turn()
+    for (let i = 0; i < 40; i++) duplex.push(Buffer.alloc(10_000))
+    await turn()
+    expect(duplex.isPaused()).toBe(true)
+    expect(pipe.readableLength).toBe(270_000) // 256 KiB, and the chunk that crossed it
+    let bytes = 0
+    pipe.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    duplex.push(null)
+    await event(pipe, 'end')
+    expect(bytes).toBe(400_000)
+    pipe.destroy()
+  },
+)
 
 test('a codec that fails in the middle of a chunk has given what came before', async () => {
   const [near, far] = memoryPair()
