@@ -25,7 +25,7 @@ export function parseAddress(text: string): SocketAddress {
 export function formatAddress(address: SocketAddress): string {
   if ('path' in address) return address.path
   const { host = '', port } = address
-  // (A string of its own: one that is put together of parts may hold them all, and is kept for long.)
+  // Joined, it is one string; one that is put together by `+` keeps its parts as well.
   return [host.includes(':') ? `[${host}]` : host, port].join(':')
 }
 

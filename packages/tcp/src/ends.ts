@@ -1,6 +1,6 @@
 // The two ends of a socket, as text.
 //
-// A net.Socket answers as well, but keeps each answer, of 100 bytes; and where it has closed it does
+// A net.Socket answers as well, but keeps each answer, of 100 bytes; and once it has closed it does
 // not know its own end any more. So its handle is asked, once, and what it says is kept as text.
 
 import type { Address } from '@striper/core'
