@@ -26,7 +26,7 @@ export {
   type LoanTaker,
 } from './loan.ts'
 export { type Detachable, isDetachable, takeUnread } from './detach.ts'
-export { type Heard, Listeners, ownerOf, throwIfOwned } from './owner.ts'
+export { Listeners, ownerOf, throwIfOwned } from './owner.ts'
 export { Lending, SharedLoan } from './lending.ts'
 export { ByteQueue, compact } from './bytes.ts'
 export { type ChunkLoan, ChunkStock } from './chunks.ts'
