@@ -8,13 +8,12 @@
 // ended both ways and closed. Anything else, on either side, is an abort of both, so that no far
 // end takes half of a conversation for the whole of it.
 
-import { abort, isPipe, isPipeError, labelOf, logger, PipeError } from '@striper/core'
-import type { ByteDuplex, Kind, Pipe, PipeErrorCode } from '@striper/core'
+import { isPipe, labelOf, throwIfOwned } from '@striper/core'
+import type { ByteDuplex, Kind, Pipe } from '@striper/core'
 import type { Duplex } from 'node:stream'
-import { Leg, type LegStats } from './leg.ts'
-import { MAX_TIMEOUT_MS, Watch } from './watch.ts'
-
-const log = logger('bridge')
+import { Conversation, namesOf, UNLIMITED } from './conversation.ts'
+import type { LegStats } from './leg.ts'
+import { MAX_TIMEOUT_MS } from './watch.ts'
 
 export interface BridgeOptions {
   /** How long nothing may move, either way, in ms; then both pipes are aborted with
@@ -43,8 +42,8 @@ export interface Bridge {
   readonly right: LegStats
   /** Settles when both pipes have closed. Resolves where both directions ended; rejects with a
    *  PipeError otherwise: what failed first, not what failed in consequence, and by then each far
-   *  end has seen an abort. Whoever does not care may leave it alone: it is never an unhandled
-   *  rejection. */
+   *  end has seen an abort. It is made when somebody asks, which may be late, and is the same each
+   *  time. Whoever does not care may leave it alone: it is never an unhandled rejection. */
   readonly done: Promise<BridgeResult>
   /** Aborts both pipes: with ERR_PIPE_ABORTED and `error` as its cause, or with `error` itself if
    *  it is a PipeError. Does nothing once the conversation has failed or is over. */
@@ -61,8 +60,8 @@ export interface Bridge {
  * better made a pipe first (`fromSocket` of @striper/tcp): where data and a reset wait together,
  * Node itself takes the reset for an end.
  *
- * Throws a TypeError for pipes of different kinds, one pipe given twice, or a Duplex of objects or
- * strings, and a RangeError for a time-out that is none.
+ * Throws a TypeError for pipes of different kinds, one pipe given twice, a pipe that something else
+ * stands on, or a Duplex of objects or strings, and a RangeError for a time-out that is none.
  */
 export function bridge(left: ByteDuplex, right: ByteDuplex, options?: BridgeOptions): Bridge
 export function bridge<K extends Kind>(
@@ -76,193 +75,18 @@ export function bridge(left: Duplex, right: Duplex, options: BridgeOptions = {})
     throw new TypeError(`cannot bridge ${namesOf(left, right)}: ${kind} to ${kindOf(right)}`)
   }
   if (left === right) throw new TypeError(`cannot bridge ${labelOf(left)} to itself`)
-  const { idleTimeoutMs = 0, halfOpenTimeoutMs = 0 } = options
+  for (const pipe of [left, right]) throwIfOwned(pipe)
+  const { idleTimeoutMs = 0, halfOpenTimeoutMs = 0, signal } = options
   for (const [name, ms] of Object.entries({ idleTimeoutMs, halfOpenTimeoutMs })) {
     if (ms >= 0 && ms <= MAX_TIMEOUT_MS) continue
     throw new RangeError(`${name} must be 0..${MAX_TIMEOUT_MS}, got ${ms}`)
   }
-  return new Conversation(left, right, { ...options, idleTimeoutMs, halfOpenTimeoutMs })
-}
-
-type Limits = BridgeOptions & { idleTimeoutMs: number; halfOpenTimeoutMs: number }
-
-class Conversation implements Bridge {
-  readonly done: Promise<BridgeResult>
-  readonly #left: Side
-  readonly #right: Side
-  readonly #leftLeg: Leg
-  readonly #rightLeg: Leg
-  readonly #limits: Limits
-  readonly #watch: Watch | undefined // where there is a limit
-  readonly #signalled: (() => void) | undefined // where there is a signal
-  #resolve!: (result: BridgeResult) => void
-  #reject!: (failure: PipeError) => void
-  #failure: PipeError | undefined // the first
-
-  constructor(left: Duplex, right: Duplex, limits: Limits) {
-    this.#left = new Side(left)
-    this.#right = new Side(right)
-    this.#leftLeg = new Leg(left, right, this.#legEnded)
-    this.#rightLeg = new Leg(right, left, this.#legEnded)
-    this.#limits = limits
-    if (limits.idleTimeoutMs > 0 || limits.halfOpenTimeoutMs > 0) {
-      const progress = () => this.#leftLeg.progress + this.#rightLeg.progress
-      this.#watch = new Watch(progress, () => this.#silent())
-    }
-    if (limits.signal) this.#signalled = () => this.#abortedBy(limits.signal?.reason)
-    this.done = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    this.done.catch(ignore)
-    this.#start()
-  }
-
-  get #label(): string {
-    return `bridge(${namesOf(this.#left.pipe, this.#right.pipe)})`
-  }
-
-  get left(): LegStats {
-    return this.#leftLeg.stats
-  }
-
-  get right(): LegStats {
-    return this.#rightLeg.stats
-  }
-
-  destroy(error?: Error): void {
-    if (isPipeError(error)) this.#fail(error)
-    else this.#fail(this.#error('ERR_PIPE_ABORTED', error?.message ?? 'destroyed', error))
-  }
-
-  #start(): void {
-    // Listen to both before either is used: one may take the other down.
-    for (const side of [this.#left, this.#right]) this.#listen(side)
-    for (const side of [this.#left, this.#right]) this.#examine(side)
-    const { signal } = this.#limits
-    if (signal?.aborted) this.#abortedBy(signal.reason)
-    if (this.#failure) return
-    if (this.#signalled) signal?.addEventListener('abort', this.#signalled)
-    if (log.enabled) log('%s open', this.#label)
-    this.#startWatch()
-    this.#leftLeg.start()
-    this.#rightLeg.start()
-  }
-
-  #listen(side: Side): void {
-    const { pipe } = side
-    pipe.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
-    side.failed = error => this.#fail(PipeError.from(error, labelOf(pipe)))
-    side.closed = () => this.#closed(side)
-    pipe.on('error', side.failed).on('close', side.closed)
-    if (isPipe(pipe)) return // and closes by itself when it is done
-    side.closeIfDone = () => {
-      if (isDone(pipe)) pipe.destroy()
-    }
-    pipe.on('end', side.closeIfDone).on('finish', side.closeIfDone)
-  }
-
-  /** Sees in what state a pipe comes: an event that has been will not come again. */
-  #examine(side: Side): void {
-    const { pipe } = side
-    if (pipe.errored) this.#fail(PipeError.from(pipe.errored, labelOf(pipe)))
-    else if (pipe.writableEnded) this.#failClosed(pipe)
-    if (pipe.closed) this.#closed(side)
-  }
-
-  readonly #legEnded = (): void => {
-    if (log.enabled) {
-      log('%s one direction ended, left %o, right %o', this.#label, this.left, this.right)
-    }
-    this.#startWatch()
-  }
-
-  #startWatch(): void {
-    if (this.#limitMs > 0) this.#watch?.start(this.#limitMs)
-  }
-
-  get #halfOpen(): boolean {
-    return this.#leftLeg.ended || this.#rightLeg.ended
-  }
-
-  /** How long nothing may move, as things are; 0: for ever. */
-  get #limitMs(): number {
-    const idle = this.#limits.idleTimeoutMs
-    const halfOpen = this.#halfOpen ? this.#limits.halfOpenTimeoutMs : 0
-    return idle > 0 && halfOpen > 0 ? Math.min(idle, halfOpen) : Math.max(idle, halfOpen)
-  }
-
-  #silent(): void {
-    const state = this.#halfOpen ? 'half-open and idle' : 'idle'
-    this.#fail(this.#error('ERR_PIPE_TIMEOUT', `${state} for ${this.#limitMs} ms`))
-  }
-
-  #abortedBy(reason: unknown): void {
-    this.#fail(this.#error('ERR_PIPE_ABORTED', 'aborted by its signal', reason))
-  }
-
-  #failClosed(pipe: Duplex): void {
-    const label = labelOf(pipe)
-    this.#fail(new PipeError('ERR_PIPE_CLOSED', 'closed before its end', { label }))
-  }
-
-  #fail(failure: PipeError): void {
-    if (this.#failure) return
-    this.#failure = failure
-    this.#watch?.stop()
-    for (const { pipe } of [this.#left, this.#right]) abort(pipe, failure)
-  }
-
-  #closed(side: Side): void {
-    if (!isDone(side.pipe)) this.#failClosed(side.pipe)
-    if (side.gone) return
-    side.gone = true
-    if (this.#left.gone && this.#right.gone) this.#settle()
-  }
-
-  #settle(): void {
-    this.#watch?.stop()
-    if (this.#signalled) this.#limits.signal?.removeEventListener('abort', this.#signalled)
-    this.#leftLeg.stop()
-    this.#rightLeg.stop()
-    for (const side of [this.#left, this.#right]) side.unlisten()
-    const { left, right } = this
-    if (log.enabled) {
-      log('%s %s, left %o, right %o', this.#label, this.#failure?.message ?? 'done', left, right)
-    }
-    if (this.#failure) this.#reject(this.#failure)
-    else this.#resolve({ left, right })
-  }
-
-  #error(code: PipeErrorCode, sentence: string, cause?: unknown): PipeError {
-    return new PipeError(code, sentence, { label: this.#label, cause })
-  }
-}
-
-/** One of the two pipes, and what listens to it. */
-class Side {
-  readonly pipe: Duplex
-  failed: (error: Error) => void = ignore
-  closed: () => void = ignore
-  closeIfDone: (() => void) | undefined
-  /** Whether it has closed. */
-  gone = false
-
-  constructor(pipe: Duplex) {
-    this.pipe = pipe
-  }
-
-  unlisten(): void {
-    const { pipe, failed, closed, closeIfDone } = this
-    pipe.on('error', ignore).off('error', failed) // never without a listener
-    pipe.off('close', closed)
-    if (closeIfDone) pipe.off('end', closeIfDone).off('finish', closeIfDone)
-  }
-}
-
-/** Whether both directions of a pipe are done, so that its closing loses nothing. */
-function isDone(pipe: Duplex): boolean {
-  return pipe.readableEnded && pipe.writableFinished
+  const limited = idleTimeoutMs > 0 || halfOpenTimeoutMs > 0 || signal !== undefined
+  return new Conversation(
+    left,
+    right,
+    limited ? { idleTimeoutMs, halfOpenTimeoutMs, signal } : UNLIMITED,
+  )
 }
 
 function kindOf(duplex: Duplex): Kind {
@@ -271,9 +95,3 @@ function kindOf(duplex: Duplex): Kind {
   if (!readableObjectMode && !writableObjectMode && readableEncoding === null) return 'bytes'
   throw new TypeError(`${labelOf(duplex)} carries objects or strings, and a bridge carries bytes`)
 }
-
-function namesOf(left: Duplex, right: Duplex): string {
-  return `${labelOf(left)}, ${labelOf(right)}`
-}
-
-const ignore = () => undefined

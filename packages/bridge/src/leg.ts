@@ -8,7 +8,8 @@
 // already in its sink. So there is nothing to flush and nothing to lose, and what one leg waits for
 // is no matter to the other.
 
-import { isLender, isLoanTaker, type Lender, type Message, sizeOf } from '@striper/core'
+import { isLender, isLoanTaker, sizeOf } from '@striper/core'
+import type { Borrower, Loan, LoanTaker, Message } from '@striper/core'
 import type { Duplex } from 'node:stream'
 
 /** What one leg has done so far: plain counters that only rise, for a display to read as often as
@@ -24,10 +25,9 @@ export interface LegStats {
   readonly congestedMs: number
 }
 
-export class Leg {
-  readonly #source: Duplex
+export class Leg implements Borrower {
+  readonly source: Duplex
   readonly #sink: Duplex
-  readonly #onEnd: () => void
   readonly #unitsAreMessages: boolean
   #stats: LegStats | undefined // not before anybody asks: most conversations nobody looks at
   #bytes = 0
@@ -35,13 +35,14 @@ export class Leg {
   #congestions = 0
   #waitingSince = -1 // -1: the source is not waiting
   #waitedMs = 0
+  #drained: (() => void) | undefined // once the sink has been full
   #ended = false
+  /** Whether its source has closed. */
+  closed = false
 
-  /** `onEnd` is called once, when the source has ended and the sink has been told. */
-  constructor(source: Duplex, sink: Duplex, onEnd: () => void) {
-    this.#source = source
+  constructor(source: Duplex, sink: Duplex) {
+    this.source = source
     this.#sink = sink
-    this.#onEnd = onEnd
     this.#unitsAreMessages = source.readableObjectMode
   }
 
@@ -60,6 +61,7 @@ export class Leg {
     return this.#waitedMs + waiting
   }
 
+  /** Whether the source has ended, and the sink has been told. */
   get ended(): boolean {
     return this.#ended
   }
@@ -71,53 +73,54 @@ export class Leg {
     return 2 * given - this.#sink.writableLength
   }
 
+  /** From now on what the source has comes by `pass()` or `borrow()`, and then by `end()`. */
   start(): void {
-    const source = this.#source
-    if (source.readableEnded) return this.#end() // its 'end' will not come again
-    this.#sink.on('drain', this.#drain)
-    source.on('data', this.#data).on('end', this.#end)
-    if (isLender(source)) this.#borrow(source)
+    const { source } = this
+    if (isLender(source) && isLoanTaker(this.#sink)) source.lendTo(this)
     source.resume() // whoever had it before may have paused it
   }
 
   stop(): void {
-    this.#sink.off('drain', this.#drain)
-    this.#source.off('data', this.#data).off('end', this.#end)
-    if (isLender(this.#source)) this.#source.lendTo(undefined)
+    if (isLender(this.source)) this.source.lendTo(undefined)
     this.#stopWaiting()
   }
 
-  #borrow(source: Lender): void {
-    const sink = this.#sink
-    if (!isLoanTaker(sink)) return
-    source.lendTo((chunk, loan) => {
-      this.#count(chunk, sink.writeLent(chunk, loan))
-    })
+  /** Gives the sink a chunk of the source. */
+  pass(chunk: Buffer): void {
+    this.#count(chunk, this.#sink.write(chunk))
   }
 
-  readonly #data = (chunk: Buffer): void => this.#count(chunk, this.#sink.write(chunk))
+  /** For a source that lends. */
+  borrow(chunk: Message, loan: Loan | undefined): void {
+    this.#count(chunk, (this.#sink as Duplex & LoanTaker).writeLent(chunk, loan))
+  }
+
+  /** The source has ended. */
+  end(): void {
+    this.#ended = true
+    this.#sink.end()
+  }
 
   #count(chunk: Message, more: boolean): void {
     this.#bytes += sizeOf(chunk)
     if (this.#unitsAreMessages) this.#messages++
-    if (more) return
-    this.#source.pause()
+    if (!more) this.#wait()
+  }
+
+  #wait(): void {
+    this.source.pause()
     this.#congestions++
     this.#waitingSince = performance.now()
-  }
-
-  readonly #drain = (): void => {
-    if (this.#stopWaiting()) this.#source.resume()
-  }
-
-  readonly #end = (): void => {
-    this.#ended = true
-    this.#sink.end()
-    this.#onEnd()
+    // Not before: a listener is memory, and most conversations are idle.
+    this.#drained ??= () => {
+      if (this.#stopWaiting()) this.source.resume()
+    }
+    this.#sink.on('drain', this.#drained)
   }
 
   #stopWaiting(): boolean {
     if (this.#waitingSince < 0) return false
+    this.#sink.off('drain', this.#drained!)
     this.#waitedMs = this.#congestedMs
     this.#waitingSince = -1
     return true

@@ -204,11 +204,13 @@ test('destroy() after the end changes nothing', async () => {
   await expect(bridge.done).resolves.toBeDefined()
 })
 
-test('a failed conversation that nobody asks about is no unhandled rejection', async () => {
+test('a failed conversation that nobody waits for is no unhandled rejection', async () => {
   const unhandled: unknown[] = []
   const listener = (reason: unknown) => unhandled.push(reason)
   process.on('unhandledRejection', listener)
-  scene(false).near.destroy()
+  const { near, bridge } = scene(false)
+  void bridge.done
+  near.destroy()
   await settle()
   process.off('unhandledRejection', listener)
   expect(unhandled).toEqual([])

@@ -152,6 +152,17 @@ bothWays('a foreign Duplex that does not close by itself is closed', async swapp
   expect(Buffer.concat(near.written).toString()).toBe('bye')
 })
 
+bothWays('it is closed where it ends last as well', async swapped => {
+  const [far, farSide] = memoryEnd()
+  const near = scripted({ autoDestroy: false })
+  const { bridge } = bridgeEitherWay(swapped, near, farSide)
+  far.resume().end('bye')
+  await once(near, 'finish')
+  near.push(null)
+  await bridge.done
+  expect(near.closed).toBe(true)
+})
+
 bothWays('a foreign Duplex that somebody paused flows', async swapped => {
   const [far, farSide] = memoryEnd()
   const near = scripted()

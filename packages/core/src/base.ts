@@ -15,6 +15,7 @@ export const BYTES_HIGH_WATER = 256 * 1024
 /** What a message pipe buffers in each direction before it says that it is full, in messages. */
 export const MESSAGES_HIGH_WATER = 16
 
+const NOTHING: readonly Pipe[] = []
 let lastNumber = 0
 
 /** A label for an endpoint, unlike any before: `tcp#4`. */
@@ -39,7 +40,7 @@ export abstract class PipeBase<K extends Kind> extends Duplex implements Pipe<K>
   readonly #below: readonly Pipe[]
   #pending = true
 
-  constructor({ kind, label, below = [], readAheadBytes }: PipeInit<K>) {
+  constructor({ kind, label, below = NOTHING, readAheadBytes }: PipeInit<K>) {
     const bytes = kind === 'bytes'
     const mark = bytes ? BYTES_HIGH_WATER : MESSAGES_HIGH_WATER
     super({

@@ -30,6 +30,7 @@ export {
   writeLent,
 } from './loan.ts'
 export { type Detachable, isDetachable, takeUnread } from './detach.ts'
+export { Listeners, ownerOf, throwIfOwned } from './owner.ts'
 export { joined, Lending, SharedLoan, WrittenLoans } from './lending.ts'
 export { LoanPipe } from './loan-pipe.ts'
 export { PassingPipe } from './passing.ts'

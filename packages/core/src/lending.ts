@@ -1,5 +1,5 @@
 // What a pipe needs that passes on what it borrows: a loan for several users and several loans for
-// one, when a borrower may have a unit for itself, and loans of what was written and waits.
+// one, when a borrower may have a unit for itself, and loans of what is in a pipe's buffer.
 //
 //   lender ── chunk, loan ──▶ frame ── message, share ──▶ borrower
 //                                   ── message, share ──▶ borrower     released: when all are
@@ -73,7 +73,7 @@ export function joined(loans: readonly Loan[]): Loan | undefined {
   }
 }
 
-/** The loans of units that were written to a pipe, and wait in its buffer as any others do. */
+/** The loans of units that were written to a pipe and are still in its buffer. */
 export class WrittenLoans {
   readonly #pipe: PipeBase<Kind>
   #loans: Map<unknown, Loan> | undefined // by unit
@@ -137,7 +137,7 @@ export class Lending {
     const { stats, kind } = this.#pipe
     stats.bytesIn += sizeOf(unit)
     if (kind !== 'bytes') stats.messagesIn++
-    borrower(unit, loan)
+    borrower.borrow(unit, loan)
     return true
   }
 

@@ -25,14 +25,17 @@ export interface Loan {
  *  all that it has: headers need not be looked for. */
 export const HEAD_BYTES = 64
 
-/** Takes a chunk, or a message, which may be in pieces; without a loan it is the borrower's own.
- *  What has an order comes in it, also between this and 'data'. */
-export type Borrower = (unit: Message, loan: Loan | undefined) => void
+/** Whoever can use memory that is lent. */
+export interface Borrower {
+  /** Takes a chunk, or a message, which may be in pieces; without a loan it is the borrower's own.
+   *  What has an order comes in it, also between this and 'data'. */
+  borrow(unit: Message, loan: Loan | undefined): void
+}
 
 /** A pipe that lends the memory it reads into. */
 export interface Lender {
   /**
-   * Gives what comes to `borrower` from now on, instead of to 'data'; undefined: no more. He must
+   * Gives what comes to `borrower` from now on, instead of to 'data'; undefined: no more. It must
    * listen to 'data' as well, and gets there, as its own, what it must not have alone: while
    * others listen too, or the pipe is paused, or something waits in its buffer. `pause()`,
    * `resume()`, 'end' and all else stay as they are. Does nothing where memory cannot be lent.

@@ -10,39 +10,35 @@ import { abort } from './abort.ts'
 import { afterReady, type Done, PipeBase, type PipeInit, pieces, writeAll } from './base.ts'
 import type { Codec } from './codec.ts'
 import { PipeError } from './errors.ts'
+import { Listeners } from './owner.ts'
 import { isPipe, labelOf } from './pipe.ts'
 import type { Kind, Layer, Message } from './pipe.ts'
 import type { Duplex } from './stream.ts'
 
-/** The codec that changes nothing. */
-export const identity: Codec = {
-  encode: pieces,
-  decode: (chunk, give) => give(chunk),
-  finish: () => undefined,
-}
-
 export interface WrapInit<K extends Kind> extends Omit<PipeInit<K>, 'below'> {
+  /** None: chunks pass as they are. */
   codec?: Codec
 }
 
 export class WrapPipe<K extends Kind> extends PipeBase<K> {
   #lower: Duplex
-  readonly #codec: Codec
+  readonly #codec: Codec | undefined
   #held: Done | undefined // the callback of a write that the lower pipe has not drained yet
   #lowerEnded = false
   #lowerGone = false // has emitted 'close': a socket says `closed` before its descriptor is
   #stands = true // false where what is below serves somebody else
-  readonly #give = (unit: Buffer) => {
-    if (!this.deliver(unit)) this.lower.pause()
-  }
-  readonly #onError = (error: Error) => this.destroy(this.explain(error))
-  readonly #onClose = () => this.#lowerClosed()
-  readonly #onDrain = () => this.drained()
-  readonly #onData = (chunk: Buffer) => this.receive(chunk)
-  readonly #onEnd = () => this.#lowerEnd()
+  #give: ((unit: Buffer) => void) | undefined // for the codec, when something has come
 
-  constructor(lower: Duplex, { codec = identity, ...init }: WrapInit<K>) {
-    super({ ...init, below: isPipe(lower) ? [lower] : [] })
+  static readonly #listeners = new Listeners<WrapPipe<Kind>>({
+    error: (pipe, _, error) => pipe.destroy(pipe.explain(error)),
+    close: (pipe, lower) => pipe.#lowerClosed(lower),
+    drain: pipe => pipe.drained(),
+    data: (pipe, _, chunk) => pipe.receive(chunk),
+    end: pipe => pipe.#lowerEnd(),
+  })
+
+  constructor(lower: Duplex, { codec, ...init }: WrapInit<K>) {
+    super(isPipe(lower) ? { ...init, below: [lower] } : init)
     this.#lower = lower
     this.#codec = codec
     this.standOn(lower)
@@ -56,15 +52,14 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   /** Stands on another Duplex from now on. Of what it stood on before, of which it has to have
    *  stood aside, it hears still if it fails. */
   protected standOn(lower: Duplex): void {
-    this.#lower.off('close', this.#onClose)
     this.#lower = lower
     this.#stands = true
     this.#lowerGone = lower.closed
     lower.allowHalfOpen = true // a foreign socket may say otherwise, and would lose late answers
     // In this very tick: a socket with no listener for 'error' kills the process.
-    lower.on('error', this.#onError).on('close', this.#onClose)
+    WrapPipe.#listeners.listen(lower, this, 'error', 'close')
     lower.pause()
-    lower.on('drain', this.#onDrain).on('data', this.#onData).on('end', this.#onEnd)
+    WrapPipe.#listeners.listen(lower, this, 'drain', 'data', 'end')
   }
 
   /** Leaves what is below to somebody else, who reads and writes there in its place. It fails and
@@ -72,7 +67,9 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   protected standAside(): void {
     this.#stands = false
     const { lower } = this
-    lower.off('drain', this.#onDrain).off('data', this.#onData).off('end', this.#onEnd)
+    WrapPipe.#listeners.release(lower)
+    lower.on('error', (error: Error) => this.destroy(this.explain(error)))
+    lower.on('close', () => this.#lowerClosed(lower))
     lower.pause()
   }
 
@@ -93,11 +90,17 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   /** Takes a chunk from below. A subclass may hold chunks back or change them. */
   protected receive(chunk: Buffer): void {
     if (this.destroyed) return
+    if (!this.#codec) return this.#deliver(chunk)
     try {
+      this.#give ??= unit => this.#deliver(unit)
       this.#codec.decode(chunk, this.#give)
     } catch (error) {
       this.destroy(PipeError.from(error, this.label))
     }
+  }
+
+  #deliver(unit: Buffer): void {
+    if (!this.deliver(unit)) this.lower.pause()
   }
 
   /** Sends chunks. A subclass may hold them back. */
@@ -114,7 +117,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
   /** The pipe below has ended, and all before has been received. */
   protected finish(): void {
     try {
-      this.#codec.finish()
+      this.#codec?.finish()
     } catch (error) {
       this.destroy(PipeError.from(error, this.label))
       return
@@ -164,7 +167,7 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
     try {
       for (const unit of units) {
         this.accept(unit)
-        for (const chunk of this.#codec.encode(unit)) chunks.push(chunk)
+        for (const chunk of this.#codec?.encode(unit) ?? pieces(unit)) chunks.push(chunk)
       }
     } catch (error) {
       return done(PipeError.from(error, this.label))
@@ -185,7 +188,8 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
     if (!this.destroyed) this.finish()
   }
 
-  #lowerClosed(): void {
+  #lowerClosed(lower: Duplex): void {
+    if (lower !== this.#lower) return // it stood there before
     this.#lowerGone = true
     if (this.destroyed || (this.#lowerEnded && this.lower.writableFinished)) return
     if (this.#stands) this.destroy(this.#closedBefore())

@@ -53,9 +53,11 @@ test('a pipe lends only what nobody but the borrower would see, and would see at
   const source = new Source()
   const [lent, seen, said]: [string[], string[], string[]] = [[], [], []]
   const { lending } = source
-  lending.borrower = (unit, each) => {
-    lent.push(unit.toString())
-    each!.release()
+  lending.borrower = {
+    borrow: (unit, each) => {
+      lent.push(unit.toString())
+      each!.release()
+    },
   }
   const give = (text: string) => {
     const { each, said: told } = loan()

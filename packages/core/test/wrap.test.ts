@@ -84,23 +84,31 @@ test('a foreign Duplex may not close the other direction by itself', () => {
   expect(duplex.allowHalfOpen).toBe(true)
 })
 
-test('a reader that has enough pauses what is below, until it reads again', async () => {
-  const { duplex } = foreign()
-  const pipe = over(duplex)
-  expect(duplex.isPaused()).toBe(true)
-  pipe.read(0)
-  await turn()
-  for (let i = 0; i < 40; i++) duplex.push(Buffer.alloc(10_000))
-  await turn()
-  expect(duplex.isPaused()).toBe(true)
-  expect(pipe.readableLength).toBe(270_000) // 256 KiB, and the chunk that crossed it
-  let bytes = 0
-  pipe.on('data', (chunk: Buffer) => (bytes += chunk.length))
-  duplex.push(null)
-  await event(pipe, 'end')
-  expect(bytes).toBe(400_000)
-  pipe.destroy()
-})
+const bare = (below: Duplex) => new WrapPipe(below, { kind: 'bytes', label: 'bare' })
+
+test.each([
+  ['a codec', over],
+  ['no codec', bare],
+])(
+  'with %s, a reader that has enough pauses what is below, until it reads again',
+  async (_, on) => {
+    const { duplex } = foreign()
+    const pipe = on(duplex)
+    expect(duplex.isPaused()).toBe(true)
+    pipe.read(0)
+    await turn()
+    for (let i = 0; i < 40; i++) duplex.push(Buffer.alloc(10_000))
+    await turn()
+    expect(duplex.isPaused()).toBe(true)
+    expect(pipe.readableLength).toBe(270_000) // 256 KiB, and the chunk that crossed it
+    let bytes = 0
+    pipe.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    duplex.push(null)
+    await event(pipe, 'end')
+    expect(bytes).toBe(400_000)
+    pipe.destroy()
+  },
+)
 
 test('a codec that fails in the middle of a chunk has given what came before', async () => {
   const [near, far] = memoryPair()
@@ -239,6 +247,32 @@ test('a pipe whose lower pipe fails to open fails with it', async () => {
   bottom.destroy(new PipeError('ERR_PIPE_CONNECT', 'refused', { label: 'connecting' }))
   await event(top, 'close')
   expect(top.errored).toMatchObject({ code: 'ERR_PIPE_CONNECT', label: top.label })
+})
+
+class Leaving extends WrapPipe<'bytes'> {
+  leave(): void {
+    this.standAside()
+  }
+}
+
+test('who stands aside leaves all to another, and still fails with what is below', async () => {
+  const { duplex } = foreign()
+  const first = new Leaving(duplex, { kind: 'bytes', label: 'first' })
+  const failures: string[] = []
+  first.on('error', error => failures.push(error.message))
+  expect(() => over(duplex)).toThrow('duplex has an owner already')
+  first.leave()
+  const second = over(duplex)
+  second.on('error', error => failures.push(error.message))
+  const seen: string[] = []
+  first.on('data', chunk => seen.push(`first ${chunk}`))
+  second.on('data', chunk => seen.push(`second ${chunk}`))
+  duplex.push('for one')
+  await turn()
+  expect(seen).toEqual(['second for one'])
+  duplex.destroy(new Error('broken'))
+  await event(second, 'close')
+  expect([first.closed, failures]).toEqual([true, ['first: broken', 'over(duplex): broken']])
 })
 
 test('finish comes only after what is below has finished', async () => {

@@ -36,7 +36,7 @@ export function frame(options: FrameOptions = {}): Layer<ByteDuplex, MessagePipe
   return below => new FramePipe(below, maxMessageBytes)
 }
 
-class FramePipe extends PassingPipe<'messages'> implements Lender {
+class FramePipe extends PassingPipe<'messages'> implements Borrower, Lender {
   readonly maxMessageBytes: number
   readonly #codec: FrameCodec
   readonly #lending = new Lending(this)
@@ -59,10 +59,11 @@ class FramePipe extends PassingPipe<'messages'> implements Lender {
   /** Lends messages, in pieces where they lie so, with loans where it has borrowed itself. */
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
-    if (isLender(this.lower)) this.lower.lendTo(borrower && this.#borrow)
+    if (isLender(this.lower)) this.lower.lendTo(borrower && this)
   }
 
-  readonly #borrow = (chunk: Message, loan: Loan | undefined): void => {
+  /** For the pipe below. */
+  borrow(chunk: Message, loan: Loan | undefined): void {
     const shared = loan && new SharedLoan(loan)
     for (const piece of pieces(chunk)) this.#cut(piece, shared)
     shared?.done()

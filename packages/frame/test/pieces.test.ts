@@ -27,7 +27,7 @@ class Source extends PipeBase<'bytes'> implements Lender {
     bytes.copy(chunk)
     this.out.add(chunk)
     const over = () => this.out.delete(chunk)
-    this.#borrower!(chunk, {
+    this.#borrower!.borrow(chunk, {
       release: () => over() && chunk.fill(0xee),
       keep: () => over() && this.kept++,
     })
@@ -46,7 +46,9 @@ function scene() {
   const [seen, lent]: [Buffer[], Lent[]] = [[], []]
   pipe.on('error', () => undefined)
   pipe.on('data', (message: Buffer) => seen.push(message))
-  ;(pipe as unknown as Lender).lendTo((message, loan) => lent.push({ message, loan }))
+  ;(pipe as unknown as Lender).lendTo({
+    borrow: (message, loan) => lent.push({ message, loan }),
+  })
   return { source, pipe, seen, lent }
 }
 

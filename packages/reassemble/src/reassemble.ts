@@ -97,7 +97,7 @@ export class ReassemblePipe extends LoanPipe<'bytes'> {
   override lendTo(borrower: Borrower | undefined): void {
     super.lendTo(borrower)
     if (!isLender(this.#lower)) return
-    this.#lower.lendTo(borrower && ((message, loan) => this.#receive(message, loan)))
+    this.#lower.lendTo(borrower && { borrow: (message, loan) => this.#receive(message, loan) })
   }
 
   override resume(): this {

@@ -230,7 +230,7 @@ export class LanePipes {
       }
     }
     lane.on('data', (message: Buffer) => hear(message))
-    if (isLender(lane)) lane.lendTo(hear)
+    if (isLender(lane)) lane.lendTo({ borrow: hear })
     lane.on('drain', () => {
       if (this.#untold.delete(lane)) this.#tell(lane)
       this.#events.drained(number)

@@ -34,8 +34,8 @@ export function stripe(options: StripeOptions = {}): StripePipe {
   return pipe
 }
 
-/** A stripe. Made by `stripe`. It lends parcels that came on lanes which lend, and hands on loans to
- *  lanes that take them, while it holds a parcel's memory until that has arrived. */
+/** A stripe. Made by `stripe`. It lends parcels that came on lanes which lend, and hands loans on to
+ *  lanes that take them, but holds a parcel's memory itself until that has arrived. */
 export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
   /** What the smallest window takes: a larger parcel might never be sent. */
   readonly maxMessageBytes = INITIAL_CREDIT

@@ -25,7 +25,8 @@ export function parseAddress(text: string): SocketAddress {
 export function formatAddress(address: SocketAddress): string {
   if ('path' in address) return address.path
   const { host = '', port } = address
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+  // Joined, it is one string; one that is put together by `+` keeps its parts as well.
+  return [host.includes(':') ? `[${host}]` : host, port].join(':')
 }
 
 /** What Node says of a socket's or a server's own end. */

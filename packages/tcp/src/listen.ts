@@ -37,6 +37,8 @@ export async function listen(
   return listener
 }
 
+const logged = (error: Error) => log('%s', error.message)
+
 /** A listening server. */
 export class TcpServer {
   readonly #server: Server
@@ -44,11 +46,15 @@ export class TcpServer {
 
   constructor(server: Server, onConnection: (pipe: TcpPipe) => void) {
     this.#server = server
+    const pipes = this.#pipes
+    // One for all pipes: there may be tens of thousands that say nothing.
+    function forget(this: TcpPipe): void {
+      pipes.delete(this)
+    }
     server.on('connection', socket => {
       const pipe = fromSocket(socket)
-      pipe.on('error', error => log('%s', error.message)) // whoever stacks on it listens as well
-      this.#pipes.add(pipe)
-      pipe.on('close', () => this.#pipes.delete(pipe))
+      pipes.add(pipe)
+      pipe.on('error', logged).on('close', forget) // whoever stacks on it listens as well
       onConnection(pipe)
     })
     server.on('drop', () => log('%s: too many connections, one dropped', this.address))

@@ -18,6 +18,9 @@ interface Fields {
   [field: symbol]: unknown
 }
 
+/** Takes what has been read; `this` is the socket, so that one function serves all. */
+export type OnRead = (this: Socket, bytes: number) => boolean
+
 /** The fields of a socket in which Node keeps the buffer of `onread` and its callback. */
 let fields: { buffer: symbol; callback: symbol } | undefined
 
@@ -27,11 +30,7 @@ let fields: { buffer: symbol; callback: symbol } | undefined
  * false stops the reading until the socket is resumed, or read. Returns false, and changes nothing,
  * where this is not to be had. There is no way back for a socket.
  */
-export function readInto(
-  socket: Socket,
-  buffer: Uint8Array,
-  onRead: (bytes: number) => boolean,
-): boolean {
+export function readInto(socket: Socket, buffer: Uint8Array, onRead: OnRead): boolean {
   const inside = socket as unknown as Fields
   const handle = inside._handle
   if (process.platform === 'win32' || 'encrypted' in socket) return false

@@ -9,7 +9,7 @@
 // costs an idle one nothing, and a large chunk is taken only when there is something to fill it.
 // What is copied is the landing: small messages, and the first bytes of large reads.
 
-import { ChunkStock, compact, type Loan } from '@striper/core'
+import { ChunkStock, compact, type Loan, ownerOf } from '@striper/core'
 import type { Socket } from 'node:net'
 import { readInto, readMore } from './onread.ts'
 
@@ -50,21 +50,23 @@ export interface Owner {
   lend(chunk: Buffer, loan: Loan | undefined): void
 }
 
-/** Has an open socket read for `owner`: what may not be lent goes into the socket's own buffer, and
- *  comes by 'data'. Returns false, and changes nothing, where the socket cannot do so. */
-export function readFor(socket: Socket, owner: Owner): boolean {
-  return readInto(socket, landing, bytes => {
-    const small = bytes < LANDING_BYTES
-    stats.bytes += bytes
-    stats.copiedBytes += bytes
-    if (owner.lends) {
-      if (small) owner.lend(copyOfLanding(bytes), undefined)
-      else lendAll(socket, owner)
-      if (!small) takeTurns(socket)
-      return small
-    }
-    return socket.push(small ? copyOfLanding(bytes) : readAll(socket))
-  })
+/** Has an open socket read for its owner, which has to be an `Owner` as is here: what may not be
+ *  lent goes into the socket's own buffer, and comes by 'data'. Returns false, and changes nothing,
+ *  where the socket cannot do so. */
+export function readForOwner(socket: Socket): boolean {
+  return readInto(socket, landing, landed)
+}
+
+function landed(this: Socket, bytes: number): boolean {
+  const owner = ownerOf(this) as Owner | undefined // none any more where it has stood aside
+  const small = bytes < LANDING_BYTES
+  stats.bytes += bytes
+  stats.copiedBytes += bytes
+  if (!owner?.lends) return this.push(small ? copyOfLanding(bytes) : readAll(this))
+  if (small) owner.lend(copyOfLanding(bytes), undefined)
+  else lendAll(this, owner)
+  if (!small) takeTurns(this)
+  return small
 }
 
 const resting: Socket[] = []

@@ -24,7 +24,8 @@ import {
   writeAll,
 } from '@striper/core'
 import { formatAddress, type SocketAddress } from './address.ts'
-import { type Owner, readFor } from './reader.ts'
+import { endsOf, isUnix } from './ends.ts'
+import { type Owner, readForOwner } from './reader.ts'
 import { resetBehindEnd, resetBehindWrite } from './reset.ts'
 
 const log = logger('tcp')
@@ -84,8 +85,7 @@ export function connect(options: ConnectOptions): TcpPipe {
 /** Makes a pipe of a socket that somebody else connected or accepted, and owns it from now on. Call
  *  it in the tick in which the socket came: until then nobody listens for its errors. */
 export function fromSocket(socket: Socket): TcpPipe {
-  const unix = !socket.connecting && socket.remoteAddress === undefined
-  return new TcpPipe(socket, unix ? 'unix' : 'tcp')
+  return new TcpPipe(socket, !socket.connecting && isUnix(socket) ? 'unix' : 'tcp')
 }
 
 const getters = Object.getOwnPropertyDescriptors(
@@ -103,7 +103,8 @@ const needsDrain = getters.writableNeedDrain.get!
 export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, LoanTaker, Owner {
   readonly #socket: Socket
   readonly #target: string | undefined
-  #address: Address = {}
+  #local: string | undefined
+  #remote: string | undefined
   #borrower: Borrower | undefined
   #abort: (() => void) | undefined // where the socket is somebody else's now
   #full = false // of what was written past the buffer here: 'drain' has to follow
@@ -135,12 +136,12 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
 
   /** Its two ends; kept after it has closed. */
   get address(): Address {
-    return this.#address
+    return { local: this.#local, remote: this.#remote }
   }
 
   lendTo(borrower: Borrower | undefined): void {
     this.#borrower = borrower
-    if (borrower && !this.#socket.connecting) readFor(this.#socket, this)
+    if (borrower && !this.#socket.connecting) readForOwner(this.#socket)
   }
 
   /** For the reader of the socket: nobody but the borrower would see the next chunk. */
@@ -161,7 +162,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
   /** For the reader of the socket. */
   lend(chunk: Buffer, loan: Loan | undefined): void {
     this.stats.bytesIn += chunk.length
-    this.#borrower!(chunk, loan)
+    this.#borrower!.borrow(chunk, loan)
   }
 
   get detachable(): boolean {
@@ -251,14 +252,11 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
   }
 
   #connected(socket: Socket): void {
-    const { localAddress, localPort, remoteAddress, remotePort } = socket
-    const end = (host?: string, port?: number) =>
-      host === undefined || port === undefined ? undefined : formatAddress({ host, port })
-    this.#address = {
-      local: end(localAddress, localPort),
-      remote: end(remoteAddress, remotePort) ?? this.#target,
-    }
-    if (this.#borrower) readFor(socket, this)
-    log('%s open, %o', this.label, this.#address)
+    const { local, remote = this.#target } = endsOf(socket)
+    this.#local = local
+    // Often the same text, which need not be kept twice.
+    this.#remote = remote === this.#target ? this.#target : remote
+    if (this.#borrower) readForOwner(socket)
+    if (log.enabled) log('%s open, %o', this.label, this.address)
   }
 }

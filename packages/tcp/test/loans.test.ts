@@ -166,9 +166,11 @@ test('small chunks that anybody keeps never change either', async () => {
   cleanups.push(() => pipe.destroy())
   const [listened, borrowed] = [new Kept(), new Kept()]
   pipe.on('data', (chunk: Buffer) => listened.add(chunk))
-  pipe.lendTo((chunk, loan) => {
-    borrowed.add(whole(chunk))
-    expect(loan).toBeUndefined() // so that it is the borrower's own
+  pipe.lendTo({
+    borrow: (chunk, loan) => {
+      borrowed.add(whole(chunk))
+      expect(loan).toBeUndefined() // so that it is the borrower's own
+    },
   })
   const ask = async (byte: number) => {
     const before = pipe.stats.bytesIn

@@ -35,7 +35,7 @@ export function greet(session: Buffer): Layer {
 }
 
 /** What it reads it passes on as it is, loans as well, from some time on. */
-abstract class LanePipe extends PassingPipe<'bytes'> implements Detachable, Lender {
+abstract class LanePipe extends PassingPipe<'bytes'> implements Borrower, Detachable, Lender {
   readonly #lending = new Lending(this)
 
   /** Whether all that comes now is passed on. */
@@ -58,10 +58,11 @@ abstract class LanePipe extends PassingPipe<'bytes'> implements Detachable, Lend
 
   lendTo(borrower: Borrower | undefined): void {
     this.#lending.borrower = borrower
-    if (isLender(this.lower)) this.lower.lendTo(borrower && this.#pass)
+    if (isLender(this.lower)) this.lower.lendTo(borrower && this)
   }
 
-  readonly #pass = (chunk: Message, loan: Loan | undefined): void => {
+  /** For the pipe below. */
+  borrow(chunk: Message, loan: Loan | undefined): void {
     if (!this.passes) loan?.keep()
     if (!this.passes || !this.#lending.lend(chunk, loan)) this.receive(whole(chunk))
   }

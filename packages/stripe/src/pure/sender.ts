@@ -74,8 +74,7 @@ export class Sender {
     return head !== undefined && this.#sentBytes + head.bytes > this.#limit
   }
 
-  /** The size of parcels that suits the lanes: that of the slowest which is worth using; and no
-   *  more than lets some be under way in the window. */
+  /** The size of parcels that suits the slowest lane worth using, and lets some be under way. */
   get parcelBytes(): number {
     let fastest = 0
     for (const lane of this.#lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
