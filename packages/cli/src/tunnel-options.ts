@@ -1,6 +1,6 @@
 // The options of `striper server` and `striper client`, and the settings they come to.
 
-import { type LanePlace, parsePlace } from 'striper'
+import { checkedPlaces, type LanePlace, parsePlace } from 'striper'
 import { isPrivate } from './local.ts'
 import { UsageError } from './exit.ts'
 import { list, optional, preset, type Values } from './option.ts'
@@ -119,7 +119,7 @@ export function clientSettings(
     throw new UsageError('--lanes is for want of --bind; there it is --bind PLACE*N')
   }
   const places: readonly LanePlace[] =
-    bind.length > 0 ? bind : [{ from: '', count: lanes ?? DEFAULT_LANES }]
+    bind.length > 0 ? distinct(bind) : [{ from: '', count: lanes ?? DEFAULT_LANES }]
   const all = places.reduce((sum, place) => sum + place.count, 0)
   if (all > MOST_LANES) {
     throw new UsageError(`--bind asks for ${all} lanes in all, and there are ${MOST_LANES} at most`)
@@ -140,6 +140,14 @@ export function clientSettings(
     reverses: reverse,
     schedule: values.schedule,
     ...common(values, security, env, 'client'),
+  }
+}
+
+function distinct(bind: readonly LanePlace[]): readonly LanePlace[] {
+  try {
+    return checkedPlaces(bind)
+  } catch (error) {
+    throw new UsageError(`--bind: ${(error as Error).message}`, { cause: error })
   }
 }
 

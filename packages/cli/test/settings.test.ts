@@ -111,6 +111,13 @@ test.each(CLIENTS)('the client %j is refused in a sentence', (args, sentence) =>
   expect(() => client(...args)).toThrow(sentence)
 })
 
+test('regression: a place that is named twice is refused in a sentence, and not with a stack', () => {
+  const twice = () => client(...NEAR, '--bind', 'eth0*2', '--bind', 'eth0')
+  expect(twice).toThrow(new UsageError("--bind: 'eth0' is named twice; write eth0*2"))
+  const ports = client(...NEAR, '--bind', '192.0.2.7:5000', '--bind', '192.0.2.7:5001')
+  expect(ports.places.map(({ port }) => port)).toEqual([5000, 5001])
+})
+
 test('a key comes from the files that are named; else the environment; else the default file', () => {
   const [one, two] = [newSecret(), newSecret()]
   const [a, b] = [file(`${one.reveal()}\n`), file(two.reveal())]
