@@ -40,6 +40,7 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   /** The session's id. */
   readonly session: Buffer
   readonly #core: StripeCore
+  readonly #maxParcelBytes: number
   readonly #lanes: LanePipes
   readonly #lending = new Lending(this)
   readonly #inbox = new Inbox({
@@ -60,9 +61,10 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
   })
 
   constructor(options: StripeOptions) {
-    const { role, session, ...core } = checked(options)
+    const { role, session, maxParcelBytes, ...core } = checked(options)
     super({ kind: 'parcels', label: numbered('stripe') })
     this.session = session
+    this.#maxParcelBytes = maxParcelBytes
     this.#core = new StripeCore(core, performance.now())
     const init = { label: this.label, session, dials: role === 'dial', limit: this.#core.limit }
     this.#lanes = new LanePipes(init, {
@@ -103,9 +105,10 @@ export class StripePipe extends PipeBase<'parcels'> implements MessageSizes, Len
     this.#core.mode.redundant = redundant
   }
 
-  /** About 20 ms of the slowest lane worth using, 4 to 64 KiB, and room for headers. */
+  /** About 20 ms of the slowest lane worth using, 4 to 64 KiB, or less, and room for headers. */
   get preferredMessageBytes(): number {
-    return Math.min(this.#core.parcelBytes + HEADERS_BYTES, this.maxMessageBytes)
+    const bytes = Math.min(this.#core.parcelBytes, this.#maxParcelBytes)
+    return Math.min(bytes + HEADERS_BYTES, this.maxMessageBytes)
   }
 
   /**
