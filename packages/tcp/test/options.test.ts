@@ -2,10 +2,10 @@
 // made of that is read from the kernel, where it says so.
 
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { isPipeError, PipeError, ready } from '@striper/core'
 import { connect, listen, type TcpPipe, type TcpServer } from '@striper/tcp'
 import { afterEach, describe, expect, test } from 'vitest'
+import { asksIn, SHARES_PORTS } from './kernel.ts'
 
 /** Nobody else dials from here, so a port of it that was free stays free. */
 const OURS = '127.0.0.77'
@@ -47,18 +47,7 @@ const portOf = (address: string | undefined) =>
   Number(address!.slice(address!.lastIndexOf(':') + 1))
 
 describe.runIf(linux)('keep-alive, as /proc/net/tcp has it', () => {
-  /** In how many seconds the system will ask whether the other end is there. The sixth column is
-   *  the timer that runs: 00 is none, 02 keep-alive's; undefined while it is another. */
-  function asksIn({ address }: TcpPipe): number | undefined {
-    const hex = (end: string | undefined) => portOf(end).toString(16).toUpperCase().padStart(4, '0')
-    const ends = new RegExp(`:${hex(address.local)} [0-9A-F]+:${hex(address.remote)} `)
-    const row = readFileSync('/proc/net/tcp', 'utf8')
-      .split('\n')
-      .find(each => ends.test(each))
-    const [timer, ticks] = row!.trim().split(/\s+/)[5]!.split(':')
-    if (timer === '00') return Infinity
-    return timer === '02' ? parseInt(ticks!, 16) / 100 : undefined
-  }
+  const left = ({ address }: TcpPipe) => asksIn(portOf(address.local), portOf(address.remote))
 
   test.each([
     [undefined, 60],
@@ -71,10 +60,9 @@ describe.runIf(linux)('keep-alive, as /proc/net/tcp has it', () => {
     const near = await ready(connecting({ ...options, port: server.port }))
     expect(await carries(near)).toBe(true)
     for (const pipe of [near, ...server.connections]) {
-      await expect.poll(() => asksIn(pipe)).toBeDefined() // when all is acknowledged
-      const left = asksIn(pipe)!
-      expect(left).toBeLessThanOrEqual(seconds)
-      expect(left).toBeGreaterThanOrEqual(seconds / 2)
+      await expect.poll(() => left(pipe)).toBeDefined() // when all is acknowledged
+      expect(left(pipe)).toBeLessThanOrEqual(seconds)
+      expect(left(pipe)).toBeGreaterThanOrEqual(seconds / 2)
     }
   })
 })
@@ -165,10 +153,7 @@ describe('reusePort', () => {
       },
       (error: unknown) => error as Error,
     )
-  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
-  const known = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
-
-  test.runIf(known && linux)('two listen at one port, and each is connected to', async () => {
+  test.runIf(SHARES_PORTS)('two listen at one port, and each is connected to', async () => {
     const one = (await shared(0)) as TcpServer
     const other = (await shared(one.port)) as TcpServer
     expect(other.address).toBe(one.address)
@@ -179,10 +164,13 @@ describe('reusePort', () => {
     expect(Math.min(one.connections.size, other.connections.size)).toBeGreaterThan(0)
   })
 
-  test.skipIf(known)('a Node.js that would take no notice of it does not listen', async () => {
-    const error = await shared(0)
-    expect(isPipeError(error) && error.code).toBe('ERR_PIPE_CONNECT')
-    const why = `no reusePort in Node.js ${process.version}, it came with 22.12`
-    expect((error as PipeError).sentence).toBe(`cannot listen at 127.0.0.1:0: ${why}`)
-  })
+  test.runIf(linux && !SHARES_PORTS)(
+    'a Node.js that would take no notice of it does not listen',
+    async () => {
+      const error = await shared(0)
+      expect(isPipeError(error) && error.code).toBe('ERR_PIPE_CONNECT')
+      const why = `no reusePort in Node.js ${process.version}, it came with 22.12`
+      expect((error as PipeError).sentence).toBe(`cannot listen at 127.0.0.1:0: ${why}`)
+    },
+  )
 })
