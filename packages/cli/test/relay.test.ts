@@ -1,13 +1,16 @@
 // striper relay as a child process, between a server and clients in this one.
 
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { expect, test, vi } from 'vitest'
 import type { Program } from '../../../examples/lib/program.ts'
 import { closed, closedPort, collect, dial, serve, start } from '../../../examples/test/scene.ts'
-import { SHARES_PORTS } from '../../tcp/test/kernel.ts'
+import { asksIn, SHARES_PORTS } from '../../tcp/test/kernel.ts'
 import { file } from './world.ts'
 
 vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
+
+const LINUX = process.platform === 'linux'
 
 async function startRelay(targetPort: number, ...args: string[]) {
   const to = `127.0.0.1:${targetPort}`
@@ -58,6 +61,24 @@ test('a target that refuses resets the client; as JSON, and with options from a 
   })
 })
 
+test.runIf(LINUX)('--keep-alive is of both connections of a conversation', async () => {
+  const accepted: Socket[] = []
+  const target = await serve(socket => {
+    accepted.push(socket)
+    socket.pipe(socket)
+  })
+  const { port } = await startRelay(target, '--keep-alive', '5m')
+  const client = dial(port)
+  client.write('x')
+  await once(client, 'data')
+  for (const { localPort, remotePort } of [client, accepted[0]!]) {
+    const left = () => asksIn(remotePort!, localPort!)
+    await expect.poll(left).toBeDefined()
+    expect(left()).toBeLessThanOrEqual(300)
+    expect(left()).toBeGreaterThan(150)
+  }
+})
+
 test.runIf(SHARES_PORTS)(
   '--reuse-port: relays share a port, and each has conversations',
   async () => {
@@ -78,7 +99,7 @@ test.runIf(SHARES_PORTS)(
   },
 )
 
-test.skipIf(SHARES_PORTS)(
+test.runIf(LINUX && !SHARES_PORTS)(
   '--reuse-port where Node.js has none is a sentence, exit code 3',
   async () => {
     const relay: Program = start('striper', 'relay', '--listen', '127.0.0.1:0', '--reuse-port')
