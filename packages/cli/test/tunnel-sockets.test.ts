@@ -83,3 +83,38 @@ test('--bind ADDRESS:PORT is where a lane comes from', async () => {
   await client.said(new RegExp(`lane ${from}#1: up`))
   expect(client.snapshot().sessions[0]!.lanes.map(lane => lane.from)).toEqual([from])
 })
+
+test('lanes are up before the first connection, to every address of the server', async () => {
+  const target = await serve(echo)
+  const more = ['--listen', '127.0.0.1:0', '--allow', `127.0.0.1:${target}`]
+  const { server, port } = await startServer(KEY, more)
+  const at = server.snapshot().listening
+  expect(at).toHaveLength(2)
+  const other = at.find(address => !address.endsWith(`:${port}`))!
+  const args = ['--server', other, '--lanes', '4', '-L', `0:127.0.0.1:${target}`]
+  const client = startClient(KEY, port, args)
+  for (const lane of [1, 2, 3, 4]) await client.said(new RegExp(`lane default#${lane}: up`))
+  const [session] = client.snapshot().sessions
+  expect(session!.lanes.map(({ to }) => to).sort()).toEqual([...at, ...at].sort())
+  expect(client.snapshot().totals.channels).toBe(0)
+})
+
+test('the snapshot says what waits for a reader, and nothing when it has been read', async () => {
+  const accepted: Socket[] = []
+  const target = await serve(socket => void accepted.push(socket.pause()))
+  const { client, server, port } = await tunnel(target)
+  dial(port).end(Buffer.alloc(20_000_000))
+  const held = () => server.snapshot().sessions[0]?.heldBytes
+  await expect.poll(held, { timeout: 10_000 }).toBeGreaterThan(0)
+  const [reader] = accepted
+  const all = collect(reader!)
+  reader!.resume().end()
+  expect((await all).length).toBe(20_000_000)
+  for (const end of [client, server]) {
+    const waiting = () => {
+      const { heldBytes, queuedBytes, retainedBytes } = end.snapshot().sessions[0]!
+      return [heldBytes, queuedBytes, retainedBytes]
+    }
+    await expect.poll(waiting).toEqual([0, 0, 0])
+  }
+})
