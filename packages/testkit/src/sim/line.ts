@@ -5,7 +5,7 @@
 // A path is what connections cross: while it is stalled nothing moves in that direction, and what
 // was sent is not lost, as under TCP, but waits. A connection that is reset loses what is on it.
 
-import type { World } from './world.ts'
+import type { CallOff, World } from './world.ts'
 
 /** How a path treats what crosses it, in each direction alike. */
 export interface PathOptions {
@@ -19,14 +19,24 @@ export interface PathOptions {
 /** What connections cross. Change it while they do. */
 export class SimPath {
   readonly options: PathOptions
-  /** The rate now; `options` has the rate when all is well. */
-  bytesPerMs: number
+  #bytesPerMs: number
   readonly #stalled = [false, false]
   readonly #lines = new Set<SimLine>()
 
   constructor(options: PathOptions) {
     this.options = options
-    this.bytesPerMs = options.bytesPerMs
+    this.#bytesPerMs = options.bytesPerMs
+  }
+
+  /** The rate now; `options` has the rate when all is well. What is on its way already goes on at a
+   *  new one. */
+  get bytesPerMs(): number {
+    return this.#bytesPerMs
+  }
+
+  set bytesPerMs(bytesPerMs: number) {
+    this.#bytesPerMs = bytesPerMs
+    for (const line of this.#lines) line.changePace()
   }
 
   /** Whether a connection can be made. */
@@ -60,6 +70,15 @@ export class SimPath {
   }
 }
 
+/** A message that the path is taking. */
+interface Service {
+  /** How much of it was left at `since`. */
+  readonly bytes: number
+  readonly bytesPerMs: number
+  readonly since: number
+  readonly callOff: CallOff
+}
+
 /** One direction of a connection over a path. */
 export class SimLine {
   readonly #world: World
@@ -70,7 +89,7 @@ export class SimLine {
   readonly #buffer: Buffer[] = []
   #buffered = 0
   #full = false
-  #serving = false
+  #service: Service | undefined // of the first message in the buffer
   #lastArrival = 0
   #cut = false
 
@@ -108,13 +127,26 @@ export class SimLine {
   /** The path moves again, or there is something new. */
   goOn(): void {
     const head = this.#buffer[0]
-    if (head === undefined || this.#serving || this.#path.isStalled(this.#direction)) return
-    this.#serving = true
-    this.#world.after((head.length + 1) / this.#path.bytesPerMs, () => this.#served())
+    if (head === undefined || this.#service || this.#path.isStalled(this.#direction)) return
+    this.#serve(head.length + 1)
+  }
+
+  /** The path has another rate. */
+  changePace(): void {
+    if (this.#service === undefined) return
+    const { bytes, bytesPerMs, since, callOff } = this.#service
+    callOff()
+    this.#serve(bytes - (this.#world.now - since) * bytesPerMs)
+  }
+
+  #serve(bytes: number): void {
+    const { bytesPerMs } = this.#path
+    const callOff = this.#world.after(bytes / bytesPerMs, () => this.#served())
+    this.#service = { bytes, bytesPerMs, since: this.#world.now, callOff }
   }
 
   #served(): void {
-    this.#serving = false
+    this.#service = undefined
     if (this.#cut) return
     const message = this.#buffer.shift()!
     this.#buffered -= message.length
