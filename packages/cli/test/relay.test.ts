@@ -73,7 +73,7 @@ test.runIf(LINUX)('--keep-alive is of both connections of a conversation', async
   await once(client, 'data')
   for (const { localPort, remotePort } of [client, accepted[0]!]) {
     const left = () => asksIn(remotePort!, localPort!)
-    await expect.poll(left).toBeDefined()
+    await expect.poll(left, { timeout: 10_000 }).toBeDefined()
     expect(left()).toBeLessThanOrEqual(300)
     expect(left()).toBeGreaterThan(150)
   }

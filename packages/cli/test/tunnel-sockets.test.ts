@@ -52,7 +52,7 @@ test.runIf(process.platform === 'linux')(
     const ours = [...theirs.map(([local, remote]) => [remote, local] as const), theirs.at(-1)!]
     expect(ours).toHaveLength(6)
     for (const [local, remote] of ours) {
-      await expect.poll(() => asksIn(local, remote)).toBeDefined()
+      await expect.poll(() => asksIn(local, remote), { timeout: 10_000 }).toBeDefined()
       expect(asksIn(local, remote)).toBeLessThanOrEqual(300)
       expect(asksIn(local, remote)).toBeGreaterThan(150)
     }
@@ -115,6 +115,6 @@ test('the snapshot says what waits for a reader, and nothing when it has been re
       const { heldBytes, queuedBytes, retainedBytes } = end.snapshot().sessions[0]!
       return [heldBytes, queuedBytes, retainedBytes]
     }
-    await expect.poll(waiting).toEqual([0, 0, 0])
+    await expect.poll(waiting, { timeout: 10_000 }).toEqual([0, 0, 0])
   }
 })

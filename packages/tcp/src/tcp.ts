@@ -29,9 +29,9 @@ export type ConnectOptions = SocketAddress &
   SocketOptions & {
     /** The local address to connect from. For a host and port only, as is the next. */
     localAddress?: string
-    /** The local port to connect from; 0, the default, is one that the system chooses. It may be one
-     *  whose last connection has just ended; one whose connection to the same host and port is open,
-     *  or that another program holds, is ERR_PIPE_CONNECT, with EADDRNOTAVAIL or EADDRINUSE. */
+    /** The local port to connect from; 0, the default, is one that the system chooses. It may be
+     *  one whose last connection has just ended; where one to the same host and port is open, or
+     *  another program has it, that is ERR_PIPE_CONNECT, of EADDRNOTAVAIL or EADDRINUSE. */
     localPort?: number
     /** How long a connection may take, in ms; 15 s. Then ERR_PIPE_TIMEOUT. 0: as long as the system
      *  likes. */

@@ -1,5 +1,5 @@
-// What is asked of the system for a socket: keep-alive, a local port, a port that is shared. What it
-// made of that is read from the kernel, where it says so.
+// What is asked of the system for a socket: keep-alive, a local port, a port that is shared. What
+// it made of that is read from the kernel, where it says so.
 
 import { once } from 'node:events'
 import { isPipeError, PipeError, ready } from '@striper/core'
@@ -11,6 +11,7 @@ import { asksIn, SHARES_PORTS } from './kernel.ts'
 const OURS = '127.0.0.77'
 const local = { host: '127.0.0.1', port: 0 }
 const linux = process.platform === 'linux'
+const IN_TIME = { timeout: 10_000 }
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
@@ -60,7 +61,7 @@ describe.runIf(linux)('keep-alive, as /proc/net/tcp has it', () => {
     const near = await ready(connecting({ ...options, port: server.port }))
     expect(await carries(near)).toBe(true)
     for (const pipe of [near, ...server.connections]) {
-      await expect.poll(() => left(pipe)).toBeDefined() // when all is acknowledged
+      await expect.poll(() => left(pipe), IN_TIME).toBeDefined() // when all is acknowledged
       expect(left(pipe)).toBeLessThanOrEqual(seconds)
       expect(left(pipe)).toBeGreaterThanOrEqual(seconds / 2)
     }

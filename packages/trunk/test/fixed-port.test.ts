@@ -72,16 +72,15 @@ test('one port and one server is one lane: the second says why, tries again with
   const { from, far, lanes, close } = await scene(1)
   const pipe = trunk({ lanes: lanes(`${from}*2`), ...QUICK })
   const whys = new Set<string>()
+  let ups = 0
   pipe.on('wanted', ({ state, why }: WantedLane) => {
+    if (state === 'up') ups++
     if (state === 'waiting') whys.add(why.replace(/^waits [\d.]+ s: /, ''))
   })
-  const lasting = flow(pipe, far)
   await until(pipe, all => all.some(each => each.state === 'waiting' && each.attempts > 4))
-  const [up, ...others] = pipe.wanted.filter(({ state }) => state === 'up')
-  expect(others).toEqual([])
-  expect([up!.attempts, addressOf(up!.lane!)?.local]).toEqual([1, from])
-  await lasting
-  expect([...whys]).toEqual(['no local port is free'])
+  expect(pipe.wanted.map(({ lane }) => lane && addressOf(lane)?.local)).toContain(from)
+  await flow(pipe, far)
+  expect([ups, ...whys]).toEqual([1, 'no local port is free'])
   await close()
 })
 
