@@ -32,6 +32,10 @@ export interface CommonSettings {
   readonly socket: string
   /** What may wait at this end of a session for its reader; 256 KiB to 1 GiB. */
   readonly windowBytes: number
+  /** The most bytes of a parcel, 1 to 64 KiB; undefined where the lanes alone say. */
+  readonly maxParcelBytes: number | undefined
+  /** How long a TCP connection may be silent before the system asks for its other end. */
+  readonly keepAliveMs: number
   /** How long a connection may take to come about. */
   readonly connectTimeoutMs: number
   /** How long a session outlives its last lane. */

@@ -43,6 +43,12 @@ export interface SessionSnapshot {
    *  proved who it is. */
   readonly peer: string | null
   readonly forMs: number
+  /** Bytes here that wait for readers, or for bytes before them. */
+  readonly heldBytes: number
+  /** Bytes here that wait to be cut into parcels, beside what each connection buffers. */
+  readonly queuedBytes: number
+  /** Bytes of parcels that are not acknowledged, sent or not. */
+  readonly retainedBytes: number
   readonly lanes: readonly LaneSnapshot[]
   readonly channels: readonly ChannelSnapshot[]
 }

@@ -1,6 +1,6 @@
 // The options of `striper server` and `striper client`, and the settings they come to.
 
-import { type LanePlace, parsePlace } from 'striper'
+import { checkedPlaces, type LanePlace, parsePlace } from 'striper'
 import { isPrivate } from './local.ts'
 import { UsageError } from './exit.ts'
 import { list, optional, preset, type Values } from './option.ts'
@@ -9,8 +9,8 @@ import { readSecurity, SECURITY_OPTIONS } from './security.ts'
 import { maxOpenFiles, memoryToHave } from './limits.ts'
 import type { ClientSettings, CommonSettings, ServerSettings } from './settings.ts'
 import { socketPath } from './sockets.ts'
-import { address, count, forward, oneOf, path, server, sizeFrom } from './values.ts'
-import { MOST_LANES, name, someTime, time, timeUpTo } from './values.ts'
+import { address, count, forward, keepAlive, oneOf, path, server, sizeFrom } from './values.ts'
+import { MOST_LANES, name, someTime, time, timeFrom } from './values.ts'
 
 const COMMON_OPTIONS = {
   ...SECURITY_OPTIONS,
@@ -22,7 +22,18 @@ const COMMON_OPTIONS = {
     '16Mi',
     'what may wait at this end of a session for its reader',
   ),
+  'max-parcel': optional(
+    'SIZE',
+    sizeFrom('1Ki', '64Ki'),
+    'the most bytes that one piece has (what a lane takes in 20 ms); small ones cost more',
+  ),
   'connect-timeout': preset('TIME', someTime, '15s', 'how long a connection may take to open'),
+  'keep-alive': preset(
+    'TIME',
+    keepAlive,
+    '60s',
+    'how long a TCP connection may be silent before the system asks if its other end is there',
+  ),
   'no-lane-timeout': preset('TIME', time, '60s', 'how long a session outlives its last lane'),
   'idle-timeout': preset('TIME', time, '1h', 'how long a channel may be silent'),
   'half-open-timeout': preset(
@@ -47,7 +58,7 @@ export const SERVER_OPTIONS = {
   ),
   penalty: preset(
     'TIME',
-    timeUpTo('10m'),
+    timeFrom('1ms', '10m'),
     '5s',
     'what each offence adds to the time for which a stranger’s address is refused; off behind a load balancer',
   ),
@@ -119,7 +130,7 @@ export function clientSettings(
     throw new UsageError('--lanes is for want of --bind; there it is --bind PLACE*N')
   }
   const places: readonly LanePlace[] =
-    bind.length > 0 ? bind : [{ from: '', count: lanes ?? DEFAULT_LANES }]
+    bind.length > 0 ? distinct(bind) : [{ from: '', count: lanes ?? DEFAULT_LANES }]
   const all = places.reduce((sum, place) => sum + place.count, 0)
   if (all > MOST_LANES) {
     throw new UsageError(`--bind asks for ${all} lanes in all, and there are ${MOST_LANES} at most`)
@@ -143,6 +154,14 @@ export function clientSettings(
   }
 }
 
+function distinct(bind: readonly LanePlace[]): readonly LanePlace[] {
+  try {
+    return checkedPlaces(bind)
+  } catch (error) {
+    throw new UsageError(`--bind: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 function common(
   values: Values<typeof COMMON_OPTIONS>,
   security: CommonSettings['security'],
@@ -154,6 +173,8 @@ function common(
     serverName: values['server-name'] ?? '',
     socket: values.socket ?? socketPath(role, env),
     windowBytes: values.window,
+    maxParcelBytes: values['max-parcel'],
+    keepAliveMs: values['keep-alive'],
     connectTimeoutMs: values['connect-timeout'],
     noLaneTimeoutMs: values['no-lane-timeout'],
     idleTimeoutMs: values['idle-timeout'],

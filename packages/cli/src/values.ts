@@ -88,13 +88,20 @@ export function someTime(text: string): number {
   return ms
 }
 
-/** A time of at most so much, or off. */
-export function timeUpTo(most: string): (text: string) => number {
+/** A time within bounds, or off. */
+export function timeFrom(least: string, most: string): (text: string) => number {
   return text => {
     const ms = time(text)
-    if (ms > time(most)) throw new RangeError(`'${text}': this time is at most ${most}`)
-    return ms
+    if (ms === 0 || (ms >= time(least) && ms <= time(most))) return ms
+    throw new RangeError(`'${text}' is not from ${least} to ${most}, or off`)
   }
+}
+
+/** How long a connection may be silent before the system asks: whole seconds, so many at most. */
+export function keepAlive(text: string): number {
+  const ms = timeFrom('1s', '9h')(text)
+  if (ms % 1000 === 0) return ms
+  throw new RangeError(`'${text}': this time is in whole seconds`)
 }
 
 /** A size in bytes: a number, perhaps with k, M, G, T (powers of 1000) or Ki, Mi, Gi (of 1024). */

@@ -117,6 +117,7 @@ export class StatusView {
     return [
       '',
       paint('bold', cut(printable(title), columns)),
+      ...waitingLines(session).map(line => cut(line, columns)),
       ...laneLines(session.lanes, rates, columns, paint),
     ]
   }
@@ -137,6 +138,17 @@ function* counters(snapshot: Snapshot): Generator<[string, Counted]> {
   for (const session of snapshot.sessions) {
     for (const each of [...session.lanes, ...session.channels]) yield [keyOf(session, each), each]
   }
+}
+
+/** What waits at this end of a session, where anything does. */
+function waitingLines({ heldBytes, queuedBytes, retainedBytes }: SessionSnapshot): string[] {
+  const all: [number, string][] = [
+    [heldBytes, 'for readers'],
+    [queuedBytes, 'to be sent'],
+    [retainedBytes, 'to be acknowledged'],
+  ]
+  const parts = all.flatMap(([bytes, what]) => (bytes > 0 ? `${formatBytes(bytes)} ${what}` : []))
+  return parts.length > 0 ? [`waits: ${parts.join(', ')}`] : []
 }
 
 function keyOf(session: SessionSnapshot, each: { number: number; target?: string }): string {

@@ -153,6 +153,7 @@ const samples: Record<string, string> = {
   'server-name': 'far.example',
   socket: 'striper.sock',
   'max-connections': '10',
+  'max-parcel': '4Ki',
   memory: '64Mi',
   server: 'far.example:7000',
   forward: '8080:127.0.0.1:80',

@@ -10,7 +10,7 @@ import { MAX_READERS, MAX_REQUEST_BYTES, READER_TIMEOUT_MS } from '../src/contro
 import { type ControlServer, serveControl } from '../src/control.ts'
 import { bounded, MOST_LISTED } from '../src/snapshot.ts'
 import { socketPath, socketPaths } from '../src/sockets.ts'
-import { channel, lane, snapshot } from './scene.ts'
+import { channel, lane, session, snapshot } from './scene.ts'
 import { folder, run } from './world.ts'
 
 const open: (ControlServer | { close(): unknown })[] = []
@@ -207,22 +207,22 @@ test('no list of a snapshot is longer than its limit, and of channels the busies
   const big = (extra: number) => {
     const lanes = many(MOST_LISTED.lanes + extra, i => lane(i))
     const channels = many(MOST_LISTED.channels + extra, i => channel(i, { bytesIn: i }))
-    const session = { id: 'a', peer: null, forMs: 1, lanes, channels }
+    const one = session({ lanes, channels })
     return snapshot({
-      sessions: many(MOST_LISTED.sessions + extra, () => session),
+      sessions: many(MOST_LISTED.sessions + extra, () => one),
       wanted: many(MOST_LISTED.wanted + extra, () => snapshot().wanted[0]!),
       limits: many(MOST_LISTED.limits + extra, () => snapshot().limits[0]!),
     })
   }
   expect(bounded(big(0))).toEqual(big(0))
   const cut = bounded(big(1))
-  const [session] = cut.sessions
+  const [first] = cut.sessions
   expect(cut.sessions).toHaveLength(MOST_LISTED.sessions)
   expect(cut.wanted).toHaveLength(MOST_LISTED.wanted)
   expect(cut.limits).toHaveLength(MOST_LISTED.limits)
-  expect(session!.lanes).toHaveLength(MOST_LISTED.lanes)
-  expect(session!.channels).toHaveLength(MOST_LISTED.channels)
-  expect(session!.channels.some(({ number }) => number === 0)).toBe(false)
+  expect(first!.lanes).toHaveLength(MOST_LISTED.lanes)
+  expect(first!.channels).toHaveLength(MOST_LISTED.channels)
+  expect(first!.channels.some(({ number }) => number === 0)).toBe(false)
   expect(JSON.stringify(cut).length).toBeLessThan(MAX_ANSWER_BYTES)
 })
 

@@ -24,7 +24,10 @@ const NEO = {
     OptimizationMode: false,
   },
   PConnAuthToken: 'canary',
-  PConnBindingAddresses: ['192.168.1.11', '192.168.1.12:0', '[fd00::7]:0', '192.168.1.12'],
+  PConnBindingAddresses: [
+    ...['192.168.1.11', '192.168.1.12:0', '[fd00::7]:0', '192.168.1.12'],
+    ...['192.168.1.11:5000', '192.168.1.11:5001', '[fd00::7]:5000'],
+  ],
   PConnReusePort: true,
   PConnKeepAlive: 300_000_000_000,
   EConnBindingAddr: '192.168.1.11:10181',
@@ -100,14 +103,14 @@ test('a client of NEO-181 dials from each address, and listens where it listened
       { from: '192.168.1.11', count: 1 },
       { from: '192.168.1.12', count: 2 },
       { from: 'fd00::7', count: 1 },
+      { from: '192.168.1.11', port: 5000, count: 1 },
+      { from: '192.168.1.11', port: 5001, count: 1 },
+      { from: 'fd00::7', port: 5000, count: 1 },
     ],
+    'max-parcel': 4096,
+    'keep-alive': 300_000,
   })
-  for (const key of [
-    'MaxPacketBodyLength',
-    'EConnWriteConfig',
-    'PConnKeepAlive',
-    'PConnReusePort',
-  ]) {
+  for (const key of ['EConnWriteConfig', 'PConnReusePort']) {
     expect(output.replace(/\n# /g, ' ')).toMatch(
       new RegExp(`${key} has no counterpart: [a-z ,]+\\.`),
     )
@@ -122,7 +125,33 @@ test('a server of NEO-181 listens where lanes came in, and opens its target', as
     listen: [{ host: '12.34.56.78', port: 10_181 }],
     allow: [{ text: '12.34.56.78:1080' }],
     'allow-listen': [],
+    'max-parcel': 4096,
+    'keep-alive': 300_000,
   })
+})
+
+test('NEO-181: a chunk size and a keep-alive beyond our limits come to the next within, and say so', async () => {
+  const both = async (MaxPacketBodyLength: unknown, PConnKeepAlive: unknown) => {
+    const { values, output } = await asClient('neo', {
+      ...NEO,
+      ...{ MaxPacketBodyLength, PConnKeepAlive },
+    })
+    return [values['max-parcel'], values['keep-alive'], output.match(/(?<=^# ).* was .*$/gm)]
+  }
+  expect(await both(1, 1_500_000_000)).toEqual([
+    ...[1024, 2000],
+    [
+      'MaxPacketBodyLength was 1; here it is 1024 to 65536.',
+      'PConnKeepAlive was 1.5 s; here it is whole seconds, 1 to 32400.',
+    ],
+  ])
+  expect(await both(65_500, 1e14)).toEqual([
+    ...[65_500, 32_400_000],
+    ['PConnKeepAlive was 100000 s; here it is whole seconds, 1 to 32400.'],
+  ])
+  expect(await both(undefined, 0)).toEqual([undefined, 0, null])
+  expect(await both(undefined, -1)).toEqual([undefined, 0, null])
+  expect(await both(undefined, undefined)).toEqual([undefined, 60_000, null])
 })
 
 test('with -S of NEO-181 the server listens for applications, and the client connects', async () => {
@@ -156,6 +185,9 @@ const WRONG: readonly [string, unknown, RegExp][] = [
   ['mtcp', { ...MTCP, somaxconn: 0 }, /'somaxconn' has to be a whole number from 1 on/],
   ['neo', { ...NEO, PConnBindingAddresses: [] }, /'PConnBindingAddresses' has to be a list/],
   ['neo', { ...NEO, PConnBindingAddresses: ['eth0'] }, /'eth0' is not an address/],
+  ['neo', { ...NEO, PConnBindingAddresses: ['10.0.0.1:70000'] }, /a port is 0\.\.65535/],
+  ['neo', { ...NEO, MaxPacketBodyLength: 0 }, /'MaxPacketBodyLength' has to be a whole number/],
+  ['neo', { ...NEO, PConnKeepAlive: '300s' }, /'PConnKeepAlive' has to be a whole number/],
   ['neo', { ...NEO, ServerAddr: 'far.example' }, /'ServerAddr': 'far.example' is not an address/],
   ['neo', { ...NEO, ServerAddr: ':10181' }, /'ServerAddr' has no host/],
   ['neo', { ...NEO, DestAddr: '/a/socket' }, /'DestAddr': '\/a\/socket' is not HOST:PORT/],

@@ -5,11 +5,13 @@ import {
   count,
   destination,
   forward,
+  keepAlive,
   server,
   size,
   sizeFrom,
   someTime,
   time,
+  timeFrom,
 } from '../src/values.ts'
 
 type Table = readonly (readonly [string, unknown])[]
@@ -76,6 +78,30 @@ wrong('time', time, [
 ])
 
 wrong('a time that has to be', someTime, [['off', /cannot be off/]])
+
+right('a time within bounds', timeFrom('1s', '1h'), [
+  ['1s', 1000],
+  ['1h', 3_600_000],
+  ['off', 0],
+])
+
+wrong('a time within bounds', timeFrom('1s', '1h'), [
+  ['999ms', /is not from 1s to 1h, or off/],
+  ['3601s', /is not from 1s to 1h, or off/],
+])
+
+right('keep-alive', keepAlive, [
+  ['1s', 1000],
+  ['1.5m', 90_000],
+  ['9h', 32_400_000],
+  ['off', 0],
+])
+
+wrong('keep-alive', keepAlive, [
+  ['999ms', /is not from 1s to 9h, or off/],
+  ['9.5h', /is not from 1s to 9h, or off/],
+  ['1500ms', /in whole seconds/],
+])
 
 right('size', size, [
   ['0', 0],

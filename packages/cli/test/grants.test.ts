@@ -19,6 +19,7 @@ import { reach } from '../src/tunnel/reach.ts'
 import type { Session } from '../src/tunnel/session.ts'
 import { blackHole } from './black-hole.ts'
 
+const IN_TIME = { connectTimeoutMs: 60_000, keepAliveMs: 60_000 }
 const muxes: Mux[] = []
 afterEach(() => {
   for (const each of muxes.splice(0)) each.destroy()
@@ -27,7 +28,7 @@ afterEach(() => {
 /** Opens channels to a server that has these rules, and resolves names like this. */
 function granting(allow: string[], resolve: Resolve, more: Partial<ServerSettings> = {}) {
   const settings = {
-    ...{ allow: allow.map(parseAllow), allowListen: [], connectTimeoutMs: 15_000 },
+    ...{ allow: allow.map(parseAllow), allowListen: [], ...IN_TIME },
     ...{ idleTimeoutMs: 0, halfOpenTimeoutMs: 0, ...more },
   } as unknown as ServerSettings
   const out = { write: () => undefined, on: () => out, isTTY: false }
@@ -152,7 +153,7 @@ test.runIf(process.platform === 'linux')(
     await blackHole('127.0.0.2', port)
     const files = () => readdirSync('/proc/self/fd').length
     const before = files()
-    const dial = reach(somebody(), ['127.0.0.2', '127.0.0.1'], port, 15_000)
+    const dial = reach(somebody(), ['127.0.0.2', '127.0.0.1'], port, IN_TIME)
     while (files() < before + 1) await new Promise(setImmediate)
     const target = await dial
     // It, and the connection at its target.
@@ -176,7 +177,7 @@ test('a channel that closes while its target is dialled gives up every dial', as
   const port = await serve(() => undefined)
   await blackHole('127.0.0.2', port)
   const channel = somebody()
-  const dial = reach(channel, ['127.0.0.2'], port, 60_000)
+  const dial = reach(channel, ['127.0.0.2'], port, IN_TIME)
   await new Promise(setImmediate)
   channel.destroy()
   await expect(dial).rejects.toMatchObject({ code: 'ERR_PIPE_TIMEOUT' })

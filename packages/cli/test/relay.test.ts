@@ -1,16 +1,21 @@
 // striper relay as a child process, between a server and clients in this one.
 
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { expect, test, vi } from 'vitest'
 import type { Program } from '../../../examples/lib/program.ts'
 import { closed, closedPort, collect, dial, serve, start } from '../../../examples/test/scene.ts'
+import { asksIn, SHARES_PORTS } from '../../tcp/test/kernel.ts'
 import { file } from './world.ts'
 
 vi.setConfig({ testTimeout: 60_000 }) // a process starts in seconds where others do too
 
+const LINUX = process.platform === 'linux'
+
 async function startRelay(targetPort: number, ...args: string[]) {
   const to = `127.0.0.1:${targetPort}`
-  const relay: Program = start('striper', 'relay', '--listen', '127.0.0.1:0', '--to', to, ...args)
+  const at = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0']
+  const relay: Program = start('striper', 'relay', ...at, '--to', to, ...args)
   const [, port] = await relay.printed(/127\.0\.0\.1:(\d+) to/)
   return { relay, port: Number(port) }
 }
@@ -55,6 +60,55 @@ test('a target that refuses resets the client; as JSON, and with options from a 
     reason: expect.stringMatching(/^target: cannot connect to .*: ECONNREFUSED$/) as string,
   })
 })
+
+test.runIf(LINUX)('--keep-alive is of both connections of a conversation', async () => {
+  const accepted: Socket[] = []
+  const target = await serve(socket => {
+    accepted.push(socket)
+    socket.pipe(socket)
+  })
+  const { port } = await startRelay(target, '--keep-alive', '5m')
+  const client = dial(port)
+  client.write('x')
+  await once(client, 'data')
+  for (const { localPort, remotePort } of [client, accepted[0]!]) {
+    const left = () => asksIn(remotePort!, localPort!)
+    await expect.poll(left, { timeout: 10_000 }).toBeDefined()
+    expect(left()).toBeLessThanOrEqual(300)
+    expect(left()).toBeGreaterThan(150)
+  }
+})
+
+test.runIf(SHARES_PORTS)(
+  '--reuse-port: relays share a port, and each has conversations',
+  async () => {
+    const target = await serve(twice)
+    const one = await startRelay(target, '--reuse-port')
+    const other = await startRelay(target, '--reuse-port', '--listen', `127.0.0.1:${one.port}`)
+    expect(other.port).toBe(one.port)
+    // Which of the two it is comes from a hash of both ends: 40 do not all come to one.
+    for (let i = 0; i < 40; i++) {
+      const client = dial(one.port)
+      client.end('word')
+      expect((await collect(client)).toString()).toBe('wordword')
+    }
+    for (const { relay } of [one, other]) {
+      await relay.printed(/ended; 4 B up, 8 B down/)
+      await relay.stop()
+    }
+  },
+)
+
+test.runIf(LINUX && !SHARES_PORTS)(
+  '--reuse-port where Node.js has none is a sentence, exit code 3',
+  async () => {
+    const relay: Program = start('striper', 'relay', '--listen', '127.0.0.1:0', '--reuse-port')
+    expect(await relay.exit).toBe(3)
+    expect(relay.errors).toMatch(
+      /^striper relay: cannot listen at 127\.0\.0\.1:0: no reusePort in Node/,
+    )
+  },
+)
 
 for (const [option, sentence] of [
   ['--idle-timeout', /failed: idle for 300 ms/],

@@ -1,6 +1,6 @@
 // What the tests of the running command stand on: a snapshot that is made up, and moves.
 
-import type { ChannelSnapshot, LaneSnapshot, Snapshot } from '../src/snapshot.ts'
+import type { ChannelSnapshot, LaneSnapshot, SessionSnapshot, Snapshot } from '../src/snapshot.ts'
 
 /** A lane that works, with what is said of it instead. */
 export function lane(number: number, changes: Partial<LaneSnapshot> = {}): LaneSnapshot {
@@ -30,6 +30,20 @@ export function channel(number: number, changes: Partial<ChannelSnapshot> = {}):
   return { number, target: '127.0.0.1:80', ...moved, forMs: 65_000, priority: 0, ...changes }
 }
 
+/** A session in which nothing waits, the same way. */
+export function session(changes: Partial<SessionSnapshot> = {}): SessionSnapshot {
+  const waits = { heldBytes: 0, queuedBytes: 0, retainedBytes: 0 }
+  return {
+    id: '3f2a9c1e',
+    peer: null,
+    forMs: 120_000,
+    ...waits,
+    lanes: [],
+    channels: [],
+    ...changes,
+  }
+}
+
 /** A client with four lanes in all states, two that are missing, and two channels. */
 export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
   const lanes = [
@@ -47,7 +61,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     uptimeMs: 125_000,
     listening: ['127.0.0.1:8080'],
     security: 'key 12ab34cd56ef7890',
-    sessions: [{ id: '3f2a9c1e', peer: '12ab34cd56ef7890', forMs: 120_000, lanes, channels }],
+    sessions: [session({ peer: '12ab34cd56ef7890', lanes, channels })],
     wanted: [
       { key: '192.0.2.10 #1', state: 'up', why: 'up', forMs: 120_000, attempts: 1 },
       {

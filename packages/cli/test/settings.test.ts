@@ -36,6 +36,8 @@ test('a server with nothing said takes lanes at port 7000, and does nothing for 
     security: { by: 'key', keys: [{ id: secret.id }] },
     socket: `/run/user/7/striper/server-${process.pid}.sock`,
     windowBytes: 16 * 2 ** 20,
+    maxParcelBytes: undefined,
+    keepAliveMs: 60_000,
     connectTimeoutMs: 15_000,
     noLaneTimeoutMs: 60_000,
     idleTimeoutMs: 3_600_000,
@@ -56,7 +58,7 @@ test('every limit that is said takes effect', () => {
   const said = server(
     ...['--window', '1Mi', '--connect-timeout', '1s', '--no-lane-timeout', 'off'],
     ...['--idle-timeout', 'off', '--half-open-timeout', '2s', '--handshake-timeout', '3s'],
-    ...['--penalty', 'off'],
+    ...['--penalty', 'off', '--max-parcel', '4Ki', '--keep-alive', '5m'],
     ...['--max-channels', '1', '--max-sessions', '2', '--max-lanes', '3', '--max-connections', '4'],
     ...['--socket', 'here.sock', '--memory', '64Mi'],
   )
@@ -68,6 +70,8 @@ test('every limit that is said takes effect', () => {
     halfOpenTimeoutMs: 2000,
     handshakeTimeoutMs: 3000,
     penaltyMs: 0,
+    maxParcelBytes: 4096,
+    keepAliveMs: 300_000,
     maxChannels: 1,
     maxSessions: 2,
     maxLanes: 3,
@@ -103,12 +107,23 @@ const CLIENTS: readonly [string[], RegExp][] = [
   [[...NEAR, '--server', 'a:0'], /port 0/],
   [[...NEAR, '--bind', 'eth0', '--lanes', '4'], /--lanes is for want of --bind/],
   [[...NEAR, '--bind', 'eth0*30', '--bind', 'eth1*3'], /asks for 33 lanes/],
+  [[...NEAR, '--max-parcel', '1023'], /--max-parcel: '1023' is not from 1Ki to 64Ki/],
+  [[...NEAR, '--max-parcel', '65537'], /--max-parcel: '65537' is not from 1Ki to 64Ki/],
+  [[...NEAR, '--keep-alive', '500ms'], /--keep-alive: '500ms' is not from 1s to 9h, or off/],
+  [[...NEAR, '--bind', '10.0.0.1:70000'], /--bind: '10.0.0.1:70000': a port is 0\.\.65535/],
   [[...NEAR, '--schedule', 'fastest'], /soonest, round-robin, until-congested/],
 ]
 
 test.each(CLIENTS)('the client %j is refused in a sentence', (args, sentence) => {
   expect(() => client(...args)).toThrow(UsageError)
   expect(() => client(...args)).toThrow(sentence)
+})
+
+test('regression: a place that is named twice is refused in a sentence, and not with a stack', () => {
+  const twice = () => client(...NEAR, '--bind', 'eth0*2', '--bind', 'eth0')
+  expect(twice).toThrow(new UsageError("--bind: 'eth0' is named twice; write eth0*2"))
+  const ports = client(...NEAR, '--bind', '192.0.2.7:5000', '--bind', '192.0.2.7:5001')
+  expect(ports.places.map(({ port }) => port)).toEqual([5000, 5001])
 })
 
 test('a key comes from the files that are named; else the environment; else the default file', () => {

@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Snapshot } from '../src/snapshot.ts'
 import { StatusView } from '../src/view.ts'
-import { channel, lane, later, snapshot } from './scene.ts'
+import { channel, lane, later, session, snapshot } from './scene.ts'
 
 const sheet = (columns: number, rows = 100) => ({ columns, rows, colour: false })
 
@@ -39,6 +39,21 @@ chan to                       in/s     out/s       in      out          for prio
    0 127.0.0.1:80                              1.0 kB   2.0 kB   1 min 05 s    0
    2 [fd00::7]:5432                            1.0 kB   2.0 kB   1 min 05 s    1`,
   )
+})
+
+test('what waits at this end is shown, where anything does', () => {
+  const [first] = snapshot().sessions
+  const sessions = [
+    { ...first!, heldBytes: 1_200_000, queuedBytes: 300_000, retainedBytes: 5_000_000 },
+    session({ id: 'second', retainedBytes: 1000 }),
+  ]
+  const lines = picture(new StatusView(snapshot({ sessions }))).split('\n')
+  expect(lines.filter(line => line.startsWith('waits'))).toEqual([
+    'waits: 1.2 MB for readers, 300 kB to be sent, 5.0 MB to be acknowledged',
+    'waits: 1.0 kB to be acknowledged',
+  ])
+  expect(lines[4]).toMatch(/^session 3f2a9c1e/)
+  expect(lines[5]).toMatch(/^waits: 1\.2 MB/)
 })
 
 test('from the second on there are rates, by the clock of the process', () => {
@@ -87,14 +102,15 @@ test.each(widths)('no line is longer than %d columns', columns => {
     listening: [long],
     limits: [{ name: long, used: 9, most: 10 }],
     sessions: [
-      {
+      session({
         id: long,
         peer: long,
         forMs: 1e9,
+        ...{ heldBytes: 1e15, queuedBytes: 1e15, retainedBytes: 1e15 },
         lanes: [lane(0, { from: long, to: long, reason: `${long}: ${long}` }), lane(31)],
         channels: [channel(0, { target: long, bytesIn: 1e15, forMs: 1e12, priority: 255 })],
-      },
-      { id: 'b', peer: null, forMs: 1, lanes: [], channels: [] },
+      }),
+      session({ id: 'b' }),
     ],
     wanted: [{ key: long, state: 'waiting', why: long, forMs: 1, attempts: 99 }],
   })
@@ -109,7 +125,7 @@ test.each(widths)('no line is longer than %d columns', columns => {
 test.each([1, 2, 5, 12, 24])('it fits in %d rows, and says what it leaves out', rows => {
   const many = Array.from({ length: 64 }, (_, i) => channel(i))
   const lanes = Array.from({ length: 9 }, (_, i) => lane(i))
-  const sessions = [{ id: 'a', peer: null, forMs: 1, lanes, channels: many }]
+  const sessions = [session({ lanes, channels: many })]
   const lines = new StatusView(snapshot({ sessions })).lines(sheet(80, rows))
   expect(lines.length).toBeLessThanOrEqual(rows)
   expect(lines.at(-1)).toMatch(/… \d+ more/)
@@ -130,7 +146,7 @@ test('the busiest channels are on top', () => {
 })
 
 test('a session with no lanes says so', () => {
-  const sessions = [{ id: 'a', peer: null, forMs: 1, lanes: [], channels: [] }]
+  const sessions = [session()]
   expect(picture(new StatusView(snapshot({ sessions })))).toContain('no lanes')
 })
 

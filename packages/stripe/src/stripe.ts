@@ -34,14 +34,15 @@ export function stripe(options: StripeOptions = {}): StripePipe {
   return pipe
 }
 
-/** A stripe. Made by `stripe`. It lends parcels that came on lanes which lend, and hands loans on to
- *  lanes that take them, but holds a parcel's memory itself until that has arrived. */
+/** A stripe. Made by `stripe`. It lends parcels that came on lanes which lend, and hands loans on
+ *  to lanes that take them, but holds a parcel's memory itself until that has arrived. */
 export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
   /** What the smallest window takes: a larger parcel might never be sent. */
   readonly maxMessageBytes = INITIAL_CREDIT
   /** The session's id. */
   readonly session: Buffer
   readonly #core: StripeCore
+  readonly #maxParcelBytes: number
   readonly #lanes: LanePipes
   readonly #inbox = new Inbox({
     give: (parcel, loan) => {
@@ -61,9 +62,10 @@ export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
   })
 
   constructor(options: StripeOptions) {
-    const { role, session, ...core } = checked(options)
+    const { role, session, maxParcelBytes, ...core } = checked(options)
     super({ kind: 'parcels', label: numbered('stripe') })
     this.session = session
+    this.#maxParcelBytes = maxParcelBytes
     this.#core = new StripeCore(core, performance.now())
     const init = { label: this.label, session, dials: role === 'dial', limit: this.#core.limit }
     this.#lanes = new LanePipes(init, {
@@ -105,9 +107,10 @@ export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
   }
 
   /** About 20 ms of the slowest lane worth using, 4 to 64 KiB, or 2 ms of a very fast one, up to
-   *  255 KiB, but no more than a quarter of either end's window; and room for headers. */
+   *  255 KiB, but no more than a quarter of either end's window, or less; and room for headers. */
   get preferredMessageBytes(): number {
-    return Math.min(this.#core.parcelBytes + HEADERS_BYTES, this.maxMessageBytes)
+    const bytes = Math.min(this.#core.parcelBytes, this.#maxParcelBytes)
+    return Math.min(bytes + HEADERS_BYTES, this.maxMessageBytes)
   }
 
   /**

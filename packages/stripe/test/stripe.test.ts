@@ -40,6 +40,10 @@ test('options out of range are a RangeError at once', () => {
   for (const noLaneTimeoutMs of [-1, NaN]) {
     expect(() => stripe({ noLaneTimeoutMs })).toThrow(RangeError)
   }
+  for (const maxParcelBytes of [0, 1023, 65_537, Infinity, NaN]) {
+    const range = `maxParcelBytes must be 1024..65536, got ${maxParcelBytes}`
+    expect(() => stripe({ maxParcelBytes })).toThrow(new RangeError(range))
+  }
 })
 
 test('the largest parcels pass through the smallest window', async () => {

@@ -3,31 +3,46 @@
 import net, { type Server } from 'node:net'
 import { logger, PipeError } from '@striper/core'
 import { formatAddress, formatNodeAddress, type SocketAddress } from './address.ts'
-import { fromSocket, SOCKET_OPTIONS, type TcpPipe } from './tcp.ts'
+import { type SocketOptions, socketOptions } from './options.ts'
+import { fromSocket, type TcpPipe } from './tcp.ts'
 
 const log = logger('tcp')
 
-export type ListenOptions = SocketAddress & {
-  /** Connections at once, at most; one more is closed as it comes. Default: no limit. */
-  maxConnections?: number
-}
+/** Node.js has `reusePort` since 22.12 and 23.1; one that has not takes no notice of it. */
+const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
+const HAS_REUSE_PORT = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
+
+export type ListenOptions = SocketAddress &
+  SocketOptions & {
+    /** Connections at once, at most; one more is closed as it comes. Default: no limit. */
+    maxConnections?: number
+    /** Shares a host and port with others that say the same (SO_REUSEPORT): the system gives each
+     *  connection to one of them. Default false. Where it is not to be had, ERR_PIPE_CONNECT. */
+    reusePort?: boolean
+  }
 
 /**
  * Listens, and calls `onConnection` with a pipe for each connection, which that function then owns.
  * A connection that fails before anybody stacks on it is closed, and nothing else happens. Rejects
- * with ERR_PIPE_CONNECT where it cannot listen.
+ * with ERR_PIPE_CONNECT where it cannot listen, with a RangeError for a time that is none.
  */
 export async function listen(
   options: ListenOptions,
   onConnection: (pipe: TcpPipe) => void,
 ): Promise<TcpServer> {
-  const server = net.createServer(SOCKET_OPTIONS)
+  const server = net.createServer(socketOptions(options))
   const listener = new TcpServer(server, onConnection)
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
+  const failure = (why: string, cause?: Error) => {
+    const sentence = `cannot listen at ${formatAddress(options)}: ${why}`
+    return new PipeError('ERR_PIPE_CONNECT', sentence, { cause })
+  }
+  if (options.reusePort && !HAS_REUSE_PORT) {
+    throw failure(`no reusePort in Node.js ${process.version}, it came with 22.12`)
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const sentence = `cannot listen at ${formatAddress(options)}: ${error.code ?? error.message}`
-      reject(new PipeError('ERR_PIPE_CONNECT', sentence, { cause: error }))
+      reject(failure(error.code ?? error.message, error))
     })
     server.listen('path' in options ? { path: options.path } : options, resolve)
   })

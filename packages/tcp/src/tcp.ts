@@ -7,7 +7,6 @@ import net, { type Socket } from 'node:net'
 import {
   type Address,
   type Borrower,
-  BYTES_HIGH_WATER,
   type Detachable,
   type Lender,
   type Loan,
@@ -25,52 +24,56 @@ import {
 } from '@striper/core'
 import { formatAddress, type SocketAddress } from './address.ts'
 import { endsOf, isUnix } from './ends.ts'
+import { type SocketOptions, socketOptions } from './options.ts'
 import { type Owner, readForOwner } from './reader.ts'
 import { resetBehindEnd, resetBehindWrite } from './reset.ts'
 
 const log = logger('tcp')
 
-/** Options of a socket that everybody here wants. */
-export const SOCKET_OPTIONS = {
-  allowHalfOpen: true,
-  highWaterMark: BYTES_HIGH_WATER,
-  noDelay: true,
-  keepAlive: true, // so that a peer that vanished while nothing was said is found out, in minutes
-  keepAliveInitialDelay: 60_000,
-} as const
-
-export type ConnectOptions = SocketAddress & {
-  /** The local address to connect from; the system chooses the port. For a host and port only. */
-  localAddress?: string
-  /** How long a connection may take, in ms; 15 s. Then ERR_PIPE_TIMEOUT. 0: as long as the system
-   *  likes. */
-  connectTimeoutMs?: number
-}
+export type ConnectOptions = SocketAddress &
+  SocketOptions & {
+    /** The local address to connect from. For a host and port only, as is the next. */
+    localAddress?: string
+    /** The local port to connect from; 0, the default, is one that the system chooses. It may be
+     *  one whose last connection has just ended; where one to the same host and port is open, or
+     *  another program has it, that is ERR_PIPE_CONNECT, of EADDRNOTAVAIL or EADDRINUSE. */
+    localPort?: number
+    /** How long a connection may take, in ms; 15 s. Then ERR_PIPE_TIMEOUT. 0: as long as the system
+     *  likes. */
+    connectTimeoutMs?: number
+  }
 
 /**
  * Connects, and returns the pipe at once: what is written before `ready` waits. Where it cannot
  * connect, the pipe is destroyed with ERR_PIPE_CONNECT or ERR_PIPE_TIMEOUT, the system's error as
- * its cause.
+ * its cause. Throws a RangeError for a time or a port that is none.
  */
 export function connect(options: ConnectOptions): TcpPipe {
-  const { connectTimeoutMs = 15_000, localAddress } = options
+  const { connectTimeoutMs = 15_000, localAddress, localPort = 0 } = options
   if (!(connectTimeoutMs >= 0)) {
     throw new RangeError(`connectTimeoutMs must be 0 or more, got ${connectTimeoutMs}`)
   }
-  const where = formatAddress('path' in options ? options : { host: 'localhost', ...options })
+  if (!(Number.isInteger(localPort) && localPort >= 0 && localPort <= 65_535)) {
+    throw new RangeError(`localPort must be 0..65535, got ${localPort}`)
+  }
+  const made = socketOptions(options)
+  const remote = formatAddress('path' in options ? options : { host: 'localhost', ...options })
   const socket =
     'path' in options
-      ? net.connect({ ...SOCKET_OPTIONS, path: options.path })
+      ? net.connect({ ...made, path: options.path })
       : net.connect({
-          ...SOCKET_OPTIONS,
+          ...made,
           host: options.host ?? 'localhost',
           port: options.port,
+          ...(localPort === 0 ? {} : { localPort }),
           ...(localAddress === undefined ? {} : { localAddress, family: net.isIP(localAddress) }),
         })
-  const pipe = new TcpPipe(socket, 'path' in options ? 'unix' : 'tcp', where)
+  const local =
+    localPort === 0 ? undefined : formatAddress({ host: localAddress ?? '', port: localPort })
+  const pipe = new TcpPipe(socket, 'path' in options ? 'unix' : 'tcp', { local, remote })
   if (connectTimeoutMs > 0) {
     const timer = setTimeout(() => {
-      const sentence = `no answer from ${where} in ${connectTimeoutMs} ms`
+      const sentence = `no answer from ${remote} in ${connectTimeoutMs} ms`
       pipe.destroy(new PipeError('ERR_PIPE_TIMEOUT', sentence, { label: pipe.label }))
     }, connectTimeoutMs)
     const over = () => {
@@ -102,7 +105,7 @@ const needsDrain = getters.writableNeedDrain.get!
  *  takes loans. */
 export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, LoanTaker, Owner {
   readonly #socket: Socket
-  readonly #target: string | undefined
+  readonly #wanted: Address
   #local: string | undefined
   #remote: string | undefined
   #borrower: Borrower | undefined
@@ -125,10 +128,11 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
     })
   }
 
-  constructor(socket: Socket, name: 'tcp' | 'unix', target?: string) {
+  /** `wanted` is from where and to where it connects, where we do that. */
+  constructor(socket: Socket, name: 'tcp' | 'unix', wanted: Address = {}) {
     super(socket, { kind: 'bytes', label: numbered(name) })
     this.#socket = socket
-    this.#target = target
+    this.#wanted = wanted
     if (socket.connecting) socket.once('connect', () => this.#connected(socket))
     else this.#connected(socket)
     if (log.enabled) this.on('close', () => log('%s closed, %o', this.label, this.stats))
@@ -225,9 +229,11 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
   }
 
   protected override explain(error: Error): PipeError {
-    if (!this.pending || this.#target === undefined) return super.explain(error)
+    const { local, remote } = this.#wanted
+    if (!this.pending || remote === undefined) return super.explain(error)
     const reason = (error as NodeJS.ErrnoException).code ?? error.message
-    const sentence = `cannot connect to ${this.#target}: ${reason}`
+    const from = local === undefined ? '' : ` from ${local}`
+    const sentence = `cannot connect to ${remote}${from}: ${reason}`
     return new PipeError('ERR_PIPE_CONNECT', sentence, { label: this.label, cause: error })
   }
 
@@ -252,10 +258,11 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
   }
 
   #connected(socket: Socket): void {
-    const { local, remote = this.#target } = endsOf(socket)
+    const wanted = this.#wanted.remote
+    const { local, remote = wanted } = endsOf(socket)
     this.#local = local
     // Often the same text, which need not be kept twice.
-    this.#remote = remote === this.#target ? this.#target : remote
+    this.#remote = remote === wanted ? wanted : remote
     if (this.#borrower) readForOwner(socket)
     if (log.enabled) log('%s open, %o', this.label, this.address)
   }

@@ -13,7 +13,7 @@ import { networkInterfaces } from 'node:os'
 import { logger } from '@striper/core'
 import { LaneBudget } from './budget.ts'
 import { type DialWay, RoutedLane } from './routed.ts'
-import { canonicalAddress, formatPlace, type LanePlace, parsePlace } from './pure/place.ts'
+import { canonicalAddress, checkedPlaces, type LanePlace, placeName } from './pure/place.ts'
 import { type Interfaces, type ServerNow, wantedLanes } from './pure/wanted.ts'
 import type { LaneSource, TrunkPipe } from './trunk.ts'
 import { wordsFor } from './words.ts'
@@ -104,12 +104,13 @@ export class LanePolicy implements LaneSource {
   change({ from, to }: LanePolicyChange): void {
     const places = from && checkedPlaces(from)
     const servers = to && this.#checkedServers(to)
-    this.#places = places ?? this.#places
+    if (places) this.#places = places.length > 0 ? places : DEFAULT_PLACES
     this.#servers = servers ?? this.#servers
-    for (const { from: place, budgetBytes = Infinity } of places ?? []) {
-      const budget = this.#budgets.get(place)
+    for (const place of from ? this.#places : []) {
+      const { budgetBytes = Infinity } = place
+      const budget = this.#budgets.get(placeName(place))
       if (budget) budget.bytes = budgetBytes
-      else this.#budgets.set(place, new LaneBudget(budgetBytes))
+      else this.#budgets.set(placeName(place), new LaneBudget(budgetBytes))
     }
     this.#go()
   }
@@ -178,12 +179,12 @@ export class LanePolicy implements LaneSource {
       else lanes.set(plan.key, new RoutedLane(plan, this.#dial, way => this.#failed(way)))
     }
     trunk.setLanes(
-      planned.map(({ key, place: { from, weight = 1, backup = false }, absent }) => ({
+      planned.map(({ key, place, absent }) => ({
         key,
         dial: lanes.get(key)!.dial,
-        weight,
-        backup,
-        budget: this.#budgets.get(from)!,
+        weight: place.weight ?? 1,
+        backup: place.backup ?? false,
+        budget: this.#budgets.get(placeName(place))!,
         ...(absent === undefined ? {} : { absent }),
       })),
     )
@@ -244,17 +245,6 @@ function addressesOf(interfaces: Interfaces): string {
 const SYSTEM: PolicySource = {
   interfaces: networkInterfaces,
   resolve: async host => (await lookup(host, { all: true })).map(({ address }) => address),
-}
-
-function checkedPlaces(places: readonly LanePlace[]): readonly LanePlace[] {
-  // What is right can be written, and read again.
-  const checked = places.map(place => parsePlace(formatPlace(place)))
-  const seen = new Set<string>()
-  for (const { from } of checked) {
-    if (seen.has(from)) throw new RangeError(`'${from}' is named twice; write ${from}*2`)
-    seen.add(from)
-  }
-  return checked.length > 0 ? checked : DEFAULT_PLACES
 }
 
 function checkedMs(name: string, ms: number): number {

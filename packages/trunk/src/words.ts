@@ -32,8 +32,10 @@ export function whyLost(lane: MessagePipe, heard: boolean): string {
 export function wordsFor(failure: unknown): string {
   let system: string | undefined
   for (let each = failure, i = 0; each instanceof Error && i < 32; each = each.cause, i++) {
-    const { code } = each as NodeJS.ErrnoException
-    if (code !== undefined) system = WORDS[code] ?? system
+    const { code, syscall } = each as NodeJS.ErrnoException
+    // The address was good enough for `bind`: what is missing is a port.
+    const taken = code === 'EADDRNOTAVAIL' && syscall === 'connect'
+    if (code !== undefined) system = WORDS[taken ? 'EADDRINUSE' : code] ?? system
   }
   if (system !== undefined) return system
   if (!(failure instanceof Error)) return String(failure)

@@ -69,7 +69,10 @@ test('lanes from two local addresses carry one session', async () => {
   const pipe = trunk({ lanes: policy })
   await until(pipe, allUp)
   expect(locals(pipe)).toEqual(['127.0.0.1', '127.0.0.1', '127.0.0.2', '127.0.0.2'])
-  await flow(pipe, far, MIB, () => undefined)
+  let carried: number[] = []
+  await flow(pipe, far, 8 * MIB, () => (carried = pipe.lanes.map(({ bytesOut }) => bytesOut)))
+  expect(carried).toHaveLength(4)
+  expect(Math.min(...carried), 'of one stream, by each lane').toBeGreaterThan(16 * 1024)
   await close()
 })
 

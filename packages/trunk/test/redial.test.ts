@@ -104,6 +104,21 @@ describe('pauses between dials', () => {
     pipe.destroy()
   })
 
+  test('a lane that never comes up is dialled for as long as it is wanted, a day of it, beside one that carries', async () => {
+    const scene = joined({
+      weather: lane => (lane === 0 ? { near: cut({ afterBytes: 0 }) } : {}),
+      trunk: { random: () => 1 },
+    })
+    await vi.advanceTimersByTimeAsync(24 * 3_600_000)
+    const [never, up] = scene.near.wanted
+    expect([never!.state, up!.state, up!.attempts]).toEqual(['waiting', 'up', 1])
+    expect(never!.attempts).toBeGreaterThan((24 * 3600) / 30)
+    expect(never!.attempts).toBeLessThan((24 * 3600) / 30 + 10)
+    const whole = exchange(scene, 100_000)
+    await vi.advanceTimersByTimeAsync(10_000)
+    await whole
+  }, 60_000)
+
   test('a trunk that is over dials no more, and leaves no timer', async () => {
     const { pipe, times, fail } = dialled({ firstPauseMs: 100 })
     await fail()

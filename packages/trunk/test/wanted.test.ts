@@ -21,7 +21,8 @@ const server = (addresses: string[], port = 7000): ServerNow => {
 const v4 = server(['203.0.113.1'])
 const both = server(['2001:db8::1', '203.0.113.1'])
 
-const written = ({ localAddress = '*', host, port }: LaneWay) => `${localAddress} ${host} ${port}`
+const written = ({ localAddress = '*', localPort, host, port }: LaneWay) =>
+  `${localAddress}${localPort === undefined ? '' : `:${localPort}`} ${host} ${port}`
 
 /** The lanes that are wanted: each key, and its ways in their order or why it has none. */
 function planned(places: string[], servers: ServerNow[], now = interfaces) {
@@ -47,6 +48,18 @@ describe('lanes of a place', () => {
     expect(planned(['0.0.0.0', '::'], [both])).toEqual([
       ['0.0.0.0#1', ['* 203.0.113.1 7000']],
       ['::#1', ['* 2001:db8::1 7000']],
+    ])
+  })
+
+  test('a port is of each of its ways, and of its name: an address may be several places', () => {
+    expect(planned(['192.0.2.8:5000', '192.0.2.8:5001', '192.0.2.8'], [v4])).toEqual([
+      ['192.0.2.8:5000#1', ['192.0.2.8:5000 203.0.113.1 7000']],
+      ['192.0.2.8:5001#1', ['192.0.2.8:5001 203.0.113.1 7000']],
+      ['192.0.2.8#1', ['192.0.2.8 203.0.113.1 7000']],
+    ])
+    expect(planned(['[fd00::8]:5000', '0.0.0.0:5000'], [both])).toEqual([
+      ['[fd00::8]:5000#1', ['fd00::8:5000 2001:db8::1 7000']],
+      ['0.0.0.0:5000#1', ['*:5000 203.0.113.1 7000']],
     ])
   })
 

@@ -14,15 +14,21 @@ import type { Command } from '../command.ts'
 import { EXIT, Failure } from '../exit.ts'
 import { maxOpenFiles } from '../limits.ts'
 import { EventLog, type Level, LOG_OPTIONS } from '../log.ts'
-import { noWords, optional, preset, type Values } from '../option.ts'
+import { flag, noWords, optional, preset, type Values } from '../option.ts'
 import { explain, formatBytes, formatRate, formatTime, onStop, Rate } from '../terminal.ts'
 import { printable, Screen, table } from '../terminal.ts'
-import { address, count, destination, someTime, time } from '../values.ts'
+import { address, count, destination, keepAlive, someTime, time } from '../values.ts'
 
 const OPTIONS = {
   listen: preset('ADDRESS', address, '0.0.0.0:55555', 'where to listen'),
   to: preset('ADDRESS', destination, '127.0.0.1:22', 'whom to connect to'),
   'connect-timeout': preset('TIME', someTime, '15s', 'how long the target may take to answer'),
+  'keep-alive': preset(
+    'TIME',
+    keepAlive,
+    '60s',
+    'how long a connection may be silent before the system asks if its other end is there',
+  ),
   'idle-timeout': preset('TIME', time, '1h', 'how long a conversation may be silent'),
   'half-open-timeout': preset(
     'TIME',
@@ -35,6 +41,7 @@ const OPTIONS = {
     count(1, 1_000_000),
     'conversations at once (10000, or a quarter of the files it may open)',
   ),
+  'reuse-port': flag('share the port with other relays that say this; needs Node.js 22.12'),
   ...LOG_OPTIONS,
 }
 
@@ -80,11 +87,12 @@ class Relay {
   }
 
   async run(): Promise<void> {
-    const { listen: where, to, 'max-connections': most } = this.#values
+    const { listen: where, to, 'max-connections': most, 'keep-alive': keepAliveMs } = this.#values
     const maxConnections = most ?? Math.min(10_000, maxOpenFiles() >> 2)
+    const options = { maxConnections, keepAliveMs, reusePort: this.#values['reuse-port'] }
     let server: TcpServer
     try {
-      server = await listen({ ...where, maxConnections }, client => this.#relay(client))
+      server = await listen({ ...where, ...options }, client => this.#relay(client))
     } catch (error) {
       if (!isPipeError(error)) throw error
       throw new Failure(EXIT.cannotStart, explain(error), { cause: error })
@@ -120,12 +128,13 @@ class Relay {
     const {
       to,
       'connect-timeout': connectTimeoutMs,
+      'keep-alive': keepAliveMs,
       'idle-timeout': idleTimeoutMs,
       'half-open-timeout': halfOpenTimeoutMs,
     } = this.#values
     const opened = performance.now()
     const peer = addressOf(client)?.remote || 'somebody' // a Unix socket's client has no name
-    const target = connect({ ...to, connectTimeoutMs })
+    const target = connect({ ...to, connectTimeoutMs, keepAliveMs })
     const conversation = bridge(client, target, { idleTimeoutMs, halfOpenTimeoutMs })
     this.#open.set(conversation, legRows(peer, conversation, client, target))
     this.#count++

@@ -68,8 +68,10 @@ is dialled again, and no byte is lost with it.
 -R [BIND:]PORT:HOST:PORT  connections to BIND:PORT at the server are made to HOST:PORT from here
 BIND is 127.0.0.1 unless you say otherwise; * is every address (in quotes, for the shell).
 
---bind PLACE, once for each address or interface: ADDRESS|INTERFACE[*N][,weight=W][,backup][,budget=SIZE]
+--bind PLACE, once for each address or interface:
+ADDRESS[:PORT]|INTERFACE[*N][,weight=W][,backup][,budget=SIZE]
   192.0.2.7             one lane from that address of this machine
+  192.0.2.7:5000        and from that port; [V6]:PORT too
   eth0*4                four from that interface, whatever its addresses are just now
   wwan0,backup          used only while no other lane works
   wwan0,budget=5G       and no more than 5 GB over it

@@ -10,12 +10,15 @@ import { UsageError } from '../exit.ts'
 import { ConfigDocument } from './document.ts'
 import { Source } from './source.ts'
 
+/** What `max-parcel` and `keep-alive` take. */
+const LEAST_PIECE_BYTES = 1024
+const MOST_PIECE_BYTES = 65_536
+const MOST_KEEP_ALIVE_S = 32_400
+
 /** What has no counterpart, and why not. */
 const GONE: Readonly<Record<string, string>> = {
-  MaxPacketBodyLength: 'pieces are cut to what the lanes deliver in some milliseconds',
   EConnWriteConfig: 'a reader gives its writer credit, so that no buffer has to be set',
-  PConnKeepAlive: 'lanes that are silent are probed, and dialled again',
-  PConnReusePort: 'the system chooses the local ports',
+  PConnReusePort: 'a port may be dialled from again at once as it is',
 }
 
 /** The same as a configuration of ours, for one of the two ends; `swapped` is NEO-181's -S. Throws
@@ -47,9 +50,10 @@ export function fromNeo(
     if (server.host === '') throw new UsageError(`${name}: 'ServerAddr' has no host to connect to`)
     document.list('server', [formatAddress(server)])
     document.list(swapped ? 'reverse' : 'forward', [forward])
-    if (lanes.some(hasPort)) document.note('The system chooses the local ports of lanes.')
     document.list('bind', places(name, lanes))
   }
+  pieces(document, source.count('MaxPacketBodyLength'))
+  keepAlive(document, source.integer('PConnKeepAlive'))
   for (const [key, why] of Object.entries(GONE)) {
     if (source.has(key)) document.note(`${key} has no counterpart: ${why}.`)
   }
@@ -57,17 +61,44 @@ export function fromNeo(
   return document.toString()
 }
 
-/** One place for each address; one that is there n times is `*n`. */
+/** The most bytes of a piece, within our limits. */
+function pieces(document: ConfigDocument, bytes: number | undefined): void {
+  if (bytes === undefined) return
+  const within = Math.min(Math.max(bytes, LEAST_PIECE_BYTES), MOST_PIECE_BYTES)
+  document.note('Without max-parcel pieces are what a lane takes in 20 ms, which costs less.')
+  if (within !== bytes) {
+    const limits = `${LEAST_PIECE_BYTES} to ${MOST_PIECE_BYTES}`
+    document.note(`MaxPacketBodyLength was ${bytes}; here it is ${limits}.`)
+  }
+  document.set('max-parcel', within)
+}
+
+/** Nanoseconds; 0 and less were none. */
+function keepAlive(document: ConfigDocument, ns: number | undefined): void {
+  if (ns === undefined) return
+  if (ns <= 0) return document.set('keep-alive', 'off')
+  const seconds = ns / 1e9
+  const within = Math.min(Math.max(Math.round(seconds), 1), MOST_KEEP_ALIVE_S)
+  if (within !== seconds) {
+    const limits = `whole seconds, 1 to ${MOST_KEEP_ALIVE_S}`
+    document.note(`PConnKeepAlive was ${seconds} s; here it is ${limits}.`)
+  }
+  document.set('keep-alive', `${within}s`)
+}
+
+/** One place for each address, and port; one that is there n times is `*n`. */
 function places(name: string, addresses: readonly string[]): string[] {
   const counts = new Map<string, number>()
   for (const address of addresses) {
-    const host = hasPort(address) ? tcp(name, 'PConnBindingAddresses', address).host : address
-    if (isIP(host) === 0) {
+    const none = { host: address, port: 0 }
+    const local = hasPort(address) ? tcp(name, 'PConnBindingAddresses', address) : none
+    if (isIP(local.host) === 0) {
       throw new UsageError(`${name}: 'PConnBindingAddresses': '${address}' is not an address`)
     }
-    counts.set(host, (counts.get(host) ?? 0) + 1)
+    const place = local.port === 0 ? local.host : formatAddress(local)
+    counts.set(place, (counts.get(place) ?? 0) + 1)
   }
-  const all = [...counts].map(([host, count]) => (count === 1 ? host : `${host}*${count}`))
+  const all = [...counts].map(([place, count]) => (count === 1 ? place : `${place}*${count}`))
   for (const each of all) check(name, each)
   return all
 }

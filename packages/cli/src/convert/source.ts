@@ -45,10 +45,12 @@ export class Source {
 
   /** A whole number from 1 on; undefined where there is none. */
   count(key: string): number | undefined {
-    const value = this.#take(key)
-    if (value === undefined) return undefined
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value
-    throw this.#wrong(key, value, 'a whole number from 1 on')
+    return this.#integer(key, 1, 'a whole number from 1 on')
+  }
+
+  /** A whole number; undefined where there is none. */
+  integer(key: string): number | undefined {
+    return this.#integer(key, -Infinity, 'a whole number')
   }
 
   /** One or more texts. */
@@ -62,6 +64,13 @@ export class Source {
   /** The keys that nobody took. */
   get rest(): string[] {
     return [...this.#values.keys()]
+  }
+
+  #integer(key: string, least: number, right: string): number | undefined {
+    const value = this.#take(key)
+    if (value === undefined) return undefined
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least) return value
+    throw this.#wrong(key, value, right)
   }
 
   #take(key: string): unknown {

@@ -41,8 +41,13 @@ export function muxLimits({ windowBytes, maxChannels }: CommonSettings) {
 
 /** The limits of a session's stripe, whose window is that of the settings unless it has to be
  *  smaller. */
-export function stripeLimits({ windowBytes, noLaneTimeoutMs }: CommonSettings, most = windowBytes) {
-  return { windowBytes: most, noLaneTimeoutMs: noLaneTimeoutMs || Infinity }
+export function stripeLimits(settings: CommonSettings, windowBytes = settings.windowBytes) {
+  const { noLaneTimeoutMs, maxParcelBytes } = settings
+  return {
+    windowBytes,
+    noLaneTimeoutMs: noLaneTimeoutMs || Infinity,
+    ...(maxParcelBytes === undefined ? {} : { maxParcelBytes }),
+  }
 }
 
 /** The budget of a server, with no more than its settings say, and than the system has. */

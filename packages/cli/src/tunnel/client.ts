@@ -72,8 +72,12 @@ class Client {
     for (const forward of this.#settings.forwards) {
       const { host, port } = forward.listen
       try {
+        const { keepAliveMs } = this.#settings
         const where = host === '' ? { port } : { host, port }
-        const server = await listen(where, client => void this.#forward(forward, client))
+        const server = await listen(
+          { ...where, keepAliveMs },
+          client => void this.#forward(forward, client),
+        )
         servers.push(server)
         const [at, to] = [server.address, formatAddress(forward.target)]
         this.#log.say('info', 'listening', `${at} to ${to}, made by the server`, { at, to })
@@ -136,7 +140,7 @@ class Client {
     this.#conversations.begin(session, channel, parties)
     channel.read(0) // it is in use, and no longer in the backlog
     try {
-      const target = await reach(channel, [host], port, this.#settings.connectTimeoutMs)
+      const target = await reach(channel, [host], port, this.#settings)
       this.#conversations.talk(channel, target, parties)
     } catch (error) {
       if (!channel.destroyed) refuse(`${parties.from}: ${whyNot(error)}`)

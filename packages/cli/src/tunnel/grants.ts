@@ -92,8 +92,8 @@ export class Grants {
     if (channel.destroyed) return
     channel.read(0) // it is in use, and no longer in the backlog
     try {
-      const timeoutMs = this.#settings.connectTimeoutMs
-      conversations.talk(channel, await reach(channel, verdict.dial, port, timeoutMs), parties)
+      const target = await reach(channel, verdict.dial, port, this.#settings)
+      conversations.talk(channel, target, parties)
     } catch (error) {
       refuse(whyNot(error))
     }

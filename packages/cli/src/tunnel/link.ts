@@ -66,12 +66,12 @@ export class Link {
     this.#events = events
     this.notLetIn.catch(() => undefined)
     const layers = clientLayers(settings)
-    const { servers, places, connectTimeoutMs } = settings
+    const { servers, places, connectTimeoutMs, keepAliveMs } = settings
     this.#policy = lanePolicy({
       from: places,
       to: servers,
       dial: (greeting, way) => {
-        const lane = layers(connect({ ...way, connectTimeoutMs }), greeting)
+        const lane = layers(connect({ ...way, connectTimeoutMs, keepAliveMs }), greeting)
         lane.once('error', error => this.#laneFailed(lane, error))
         return lane
       },

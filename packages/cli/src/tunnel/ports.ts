@@ -87,7 +87,7 @@ export class Ports {
 
   async #listen(session: Session, channel: Channel, request: Request): Promise<TcpServer> {
     const accept = (client: BytePipe) => this.#accepted(session, request, client)
-    const where = whereOf(request)
+    const where = { ...whereOf(request), keepAliveMs: this.#settings.keepAliveMs }
     for (let left = TRIES; ; left--) {
       try {
         return await listen(where, accept)

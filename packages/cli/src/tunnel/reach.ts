@@ -4,6 +4,7 @@
 //   second          250 ms ──▶ dialled ── ready ──▶ the one
 
 import { type Channel, connect, isPipeError, PipeError, type TcpPipe } from 'striper'
+import type { CommonSettings } from '../settings.ts'
 import { explain } from '../terminal.ts'
 
 /** How long the last address that was dialled may be silent before the next is, too; in ms. A dial
@@ -22,8 +23,9 @@ export function reach(
   channel: Channel,
   hosts: readonly string[],
   port: number,
-  timeoutMs: number,
+  settings: Pick<CommonSettings, 'connectTimeoutMs' | 'keepAliveMs'>,
 ): Promise<TcpPipe> {
+  const { connectTimeoutMs: timeoutMs, keepAliveMs } = settings
   return new Promise((resolve, reject) => {
     const left = hosts.slice(0, MOST_HOSTS)
     const dials = new Set<TcpPipe>()
@@ -48,7 +50,7 @@ export function reach(
         if (dials.size === 0) settle()
         return
       }
-      const target = connect({ host, port, connectTimeoutMs })
+      const target = connect({ host, port, connectTimeoutMs, keepAliveMs })
       dials.add(target)
       target.once('ready', () => settle(target))
       target.on('error', error => {

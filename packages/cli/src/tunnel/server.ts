@@ -114,10 +114,13 @@ class Server {
   }
 
   async #listen(): Promise<readonly TcpServer[]> {
+    const { keepAliveMs } = this.#settings
     const servers: TcpServer[] = []
     for (const where of this.#settings.listen) {
       try {
-        servers.push(await listen(where, connection => this.#accept(connection)))
+        servers.push(
+          await listen({ ...where, keepAliveMs }, connection => this.#accept(connection)),
+        )
       } catch (error) {
         await Promise.all(servers.map(server => server.destroy()))
         if (!isPipeError(error)) throw error

@@ -45,9 +45,14 @@ export function snapshotOf(shown: Shown): Snapshot {
 }
 
 function sessionSnapshot(session: Session, conversations: Conversations): SessionSnapshot {
-  const { name: id, peer, since } = session
-  const channels = conversations.of(session)
-  return { id, peer, forMs: performance.now() - since, lanes: lanesOf(session), channels }
+  const { name: id, peer, since, mux, pipe } = session
+  const { heldBytes, queuedBytes } = mux.muxStats
+  const { retainedBytes } = pipe.stripeStats
+  return {
+    ...{ id, peer, forMs: performance.now() - since, heldBytes, queuedBytes, retainedBytes },
+    lanes: lanesOf(session),
+    channels: conversations.of(session),
+  }
 }
 
 function lanesOf({ pipe }: Session): LaneSnapshot[] {

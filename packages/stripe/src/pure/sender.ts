@@ -13,6 +13,7 @@ import { Copies, type Copying } from './copies.ts'
 import type { Lane, Parcel } from './lane.ts'
 import { Outbox, type Written } from './outbox.ts'
 import type { CoreOptions, Mode } from './output.ts'
+import { parcelBytesOf } from './parcels.ts'
 import { Retained, type ToSend } from './retained.ts'
 import { deliveryMs } from './schedule.ts'
 import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
@@ -21,11 +22,6 @@ const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
 /** Where nothing is acknowledged for longer on any lane, it is us, or the far end, and no lane. */
 const PAUSE_MS = 25
-
-/** A lane with less than this share of the fastest one's rate does not make parcels small. */
-const WORTH_USING = 1 / 20
-/** The size of parcels before any lane is known, in bytes. */
-const FIRST_PARCEL_BYTES = 16 * 1024
 
 /** A parcel, and the lane to send it on. */
 type Sending = Copying
@@ -74,18 +70,9 @@ export class Sender {
     return head !== undefined && this.#sentBytes + head.bytes > this.#limit
   }
 
-  /** The size of parcels that suits the slowest lane worth using, and lets some be under way. */
+  /** The size of parcels that suits the lanes, and the window. */
   get parcelBytes(): number {
-    let fastest = 0
-    for (const lane of this.#lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
-    let bytes = Infinity
-    for (const { meter, lean } of this.#lanes.values()) {
-      // One whose limit is not known would stay slow for want of parcels that it can take.
-      const worth = !meter.known || (meter.rate ?? 0) >= fastest * WORTH_USING
-      if (worth) bytes = Math.min(bytes, meter.parcelBytes(lean))
-    }
-    if (!Number.isFinite(bytes)) return FIRST_PARCEL_BYTES
-    return Math.min(bytes, Math.max(this.#window / 4, INITIAL_CREDIT / 4))
+    return parcelBytesOf(this.#lanes, this.#window)
   }
 
   /** Whether the END and everything before it has arrived. */

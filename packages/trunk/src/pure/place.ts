@@ -1,7 +1,8 @@
-// A local place to dial lanes from, as people write it: ADDRESS|INTERFACE[*N][,weight=W][,backup]
-// [,budget=BYTES].
+// A local place to dial lanes from, as people write it: ADDRESS[:PORT]|INTERFACE[*N][,weight=W]
+// [,backup][,budget=BYTES].
 //
 //   192.0.2.7          one lane from this address      eth0*4             four from this interface
+//   192.0.2.7:5000     one, from this port             [fd00::7]:5000     the same; :0 is any port
 //   fd00::7*2,backup   two, while no other works       wwan0,budget=5G    one, and 5 GB in all
 //   *8                 eight from wherever the system likes; 0.0.0.0*8 and ::*8, of one family
 //
@@ -15,6 +16,9 @@ export interface LanePlace {
   /** An IP address, or the name of an interface; '' is wherever the system likes, '0.0.0.0' and
    *  '::' the same for IPv4 and for IPv6 alone. */
   readonly from: string
+  /** The local port of each of its lanes, 1..65535, where `from` is an address; the system chooses
+   *  one for each unless given. */
+  readonly port?: number
   /** Lanes, in all: 1 to 32. They are spread over the addresses that the servers have. */
   readonly count: number
   /** As of a lane: how much they are preferred; above 0, default 1. */
@@ -36,12 +40,13 @@ const BINARY: Readonly<Record<string, number>> = {
 export function parsePlace(text: string): LanePlace {
   const [where = '', ...properties] = text.split(',')
   const star = where.lastIndexOf('*')
-  const from = parseFrom(star < 0 ? where : where.slice(0, star), text)
+  const { from, port } = parseFrom(star < 0 ? where : where.slice(0, star), text)
   const count = star < 0 ? 1 : parseCount(where.slice(star + 1), text)
   if (from === '' && star < 0) {
     throw wrong(text, 'names no address and no interface; for the default, write *N')
   }
   const place: { -readonly [K in keyof LanePlace]: LanePlace[K] } = { from, count }
+  if (port > 0) place.port = port
   const seen = new Set<string>()
   for (const property of properties) {
     const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(property)!
@@ -66,11 +71,31 @@ export function parsePlace(text: string): LanePlace {
 }
 
 /** The reverse: what `parsePlace` would read. */
-export function formatPlace({ from, count, weight, backup, budgetBytes }: LanePlace): string {
+export function formatPlace(place: LanePlace): string {
+  const { from, count, weight, backup, budgetBytes } = place
   const lanes = count === 1 && from !== '' ? '' : `*${count}`
   const weighs = weight === undefined ? '' : `,weight=${weight}`
   const budget = budgetBytes === undefined ? '' : `,budget=${budgetBytes}`
-  return `${from}${lanes}${weighs}${backup ? ',backup' : ''}${budget}`
+  return `${placeName(place)}${lanes}${weighs}${backup ? ',backup' : ''}${budget}`
+}
+
+/** The places of a policy. Throws a RangeError where one is wrong, or is named twice. */
+export function checkedPlaces(places: readonly LanePlace[]): readonly LanePlace[] {
+  // What is right can be written, and read again.
+  const checked = places.map(place => parsePlace(formatPlace(place)))
+  const seen = new Set<string>()
+  for (const place of checked) {
+    const name = placeName(place)
+    if (seen.has(name)) throw new RangeError(`'${name}' is named twice; write ${name}*2`)
+    seen.add(name)
+  }
+  return checked
+}
+
+/** Which place it is, of those of a policy: `eth0`, `192.0.2.7:5000`, `[fd00::7]:5000`, or ''. */
+export function placeName({ from, port }: LanePlace): string {
+  if (port === undefined) return from
+  return `${from.includes(':') ? `[${from}]` : from}:${port}`
 }
 
 /** An address as the system writes it, or undefined for what is none. An IPv4 address has one
@@ -95,16 +120,21 @@ export function isLinkLocal(address: string): boolean {
   return /^(?:169\.254\.|fe[89ab][0-9a-f]:)/i.test(address)
 }
 
-function parseFrom(written: string, text: string): string {
-  const bracketed = /^\[(.*)\]$/.exec(written)?.[1]
-  const from = bracketed ?? written
+/** What is written of where, before the star; port 0 is any. */
+function parseFrom(written: string, text: string): { from: string; port: number } {
+  // Of an address alone: an interface may be called eth0:1.
+  const [, host = written, digits = '0'] = /^([\d.]*|\[.*\]):(\d+)$/.exec(written) ?? []
+  const port = Number(digits)
+  if (host === '' && written !== '') {
+    throw wrong(text, `a port is of an address: 0.0.0.0:${digits}, or [::]:${digits}`)
+  }
+  if (port > 65_535) throw wrong(text, `a port is 0..65535, not ${digits}`)
+  const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
+  const from = bracketed ?? host
   const address = canonicalAddress(from)
   if (address !== undefined) {
     if (isLinkLocal(address)) throw wrong(text, 'a link-local address reaches no server')
-    return address
-  }
-  if (/^(?:[\d.]+|\[.*\]):\d+$/.test(from)) {
-    throw wrong(text, 'has a port: the system chooses it, write the address alone')
+    return { from: address, port }
   }
   if (/^fe[89ab][0-9a-f]:.*%/i.test(from))
     throw wrong(text, 'a link-local address reaches no server')
@@ -115,7 +145,7 @@ function parseFrom(written: string, text: string): string {
   if (from.trim() !== from || /[*/=\p{Cc}]/u.test(from)) {
     throw wrong(text, `'${from}' is neither an address nor the name of an interface`)
   }
-  return from
+  return { from, port: 0 }
 }
 
 function parseCount(written: string, text: string): number {

@@ -8,11 +8,12 @@
 //
 // Pure: it neither looks nor resolves.
 
-import { canonicalAddress, isLinkLocal, type LanePlace } from './place.ts'
+import { canonicalAddress, isLinkLocal, type LanePlace, placeName } from './place.ts'
 
-/** Where one lane is dialled from and to. Without a local address the system chooses. */
+/** Where one lane is dialled from and to. What is not said of the local end the system chooses. */
 export interface LaneWay {
   readonly localAddress?: string
+  readonly localPort?: number
   readonly host: string
   readonly port: number
 }
@@ -60,12 +61,12 @@ export function wantedLanes(
 ): PlannedLane[] {
   return places.flatMap((place, nth) => {
     const locals = localsOf(place, interfaces)
-    const ways = Array.isArray(locals) ? waysFrom(locals, servers) : []
+    const ways = Array.isArray(locals) ? waysFrom(locals, place.port, servers) : []
     const absent = Array.isArray(locals) ? whyNone(ways, servers) : locals
     return Array.from({ length: place.count }, (_, i) => {
       // Each lane begins elsewhere; places with one lane each do as well.
       const first = (nth + i) % Math.max(1, ways.length)
-      const key = `${place.from || 'default'}#${i + 1}`
+      const key = `${placeName(place) || 'default'}#${i + 1}`
       return { key, place, ways: [...ways.slice(first), ...ways.slice(0, first)], absent }
     })
   })
@@ -95,7 +96,11 @@ function localsOf({ from }: LanePlace, interfaces: Interfaces): string[] | strin
   return firsts.length > 0 ? firsts : 'no usable address on it now'
 }
 
-function waysFrom(locals: readonly string[], servers: readonly ServerNow[]): LaneWay[] {
+function waysFrom(
+  locals: readonly string[],
+  port: number | undefined,
+  servers: readonly ServerNow[],
+): LaneWay[] {
   // The first address of each server, then the second of each, so that few lanes reach all servers.
   const most = Math.max(0, ...servers.map(server => server.addresses.length))
   const targets = Array.from({ length: most }, (_, i) =>
@@ -104,12 +109,15 @@ function waysFrom(locals: readonly string[], servers: readonly ServerNow[]): Lan
       return host === undefined || isLinkLocal(host) ? [] : [{ host, port }]
     }),
   ).flat()
+  const fixed = port === undefined ? {} : { localPort: port }
   return targets.flatMap(target =>
     locals
       .filter(local => local === '' || familyOf(local) === familyOf(target.host))
-      .map(local =>
-        local === '' || WILD.includes(local) ? target : { localAddress: local, ...target },
-      ),
+      .map(local => ({
+        ...(local === '' || WILD.includes(local) ? {} : { localAddress: local }),
+        ...fixed,
+        ...target,
+      })),
   )
 }
 
