@@ -23,3 +23,20 @@ test('regression: what began at a low rate goes on at the new one', () => {
   expect(arrived).toEqual([1030 + 64 + 5])
   expect(drained).toEqual([1030 + 64])
 })
+
+test('regression: what is sent behind a full buffer, where there is room again, takes no drain away', () => {
+  const world = new World()
+  const path = new SimPath({ bytesPerMs: 1, delayMs: 0, bufferBytes: 100 })
+  const drained: number[] = []
+  const line = new SimLine(
+    world,
+    path,
+    0,
+    () => undefined,
+    () => drained.push(world.now),
+  )
+  expect([line.send(Buffer.alloc(59)), line.send(Buffer.alloc(59))]).toEqual([true, false])
+  world.at(61, () => expect(line.send(Buffer.alloc(9))).toBe(true)) // 59 are left of the two
+  while (world.step());
+  expect(drained).toEqual([120])
+})

@@ -113,9 +113,10 @@ export class SimLine {
     if (this.#cut) return true
     this.#buffer.push(message)
     this.#buffered += message.length
-    this.#full = this.#buffered > this.#path.options.bufferBytes
+    const full = this.#buffered > this.#path.options.bufferBytes
+    this.#full ||= full // until it has drained, whatever else is sent
     this.goOn()
-    return !this.#full
+    return !full
   }
 
   /** What is on it is lost, and nothing more is delivered. */
