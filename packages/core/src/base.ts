@@ -142,9 +142,10 @@ export function whole(message: Message): Buffer {
   return message.length === 1 ? message[0]! : Buffer.concat(message)
 }
 
-/** Writes chunks as one write, where the Duplex can. `done` is called when the last has gone, which
- *  is when all have. The answer is that of `write()`. */
-export function writeAll(to: Duplex, chunks: readonly Buffer[], done?: Done): boolean {
+/** Writes a chunk, or several as one write, where the Duplex can. `done` is called when the last
+ *  has gone, which is when all have. The answer is that of `write()`. */
+export function writeAll(to: Duplex, chunks: Message, done?: Done): boolean {
+  if (chunks instanceof Uint8Array) return to.write(chunks, done)
   if (chunks.length === 1) return to.write(chunks[0], done)
   let more = true
   to.cork()

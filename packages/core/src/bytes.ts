@@ -79,15 +79,21 @@ export class ByteQueue {
 export function compact(chunk: Buffer): Buffer
 export function compact(message: Message): Message
 export function compact(message: Message): Message {
-  if (message instanceof Uint8Array) return isSparse(message) ? Buffer.from(message) : message
+  if (message instanceof Uint8Array) {
+    return isSparse(message.length, message.buffer.byteLength) ? Buffer.from(message) : message
+  }
   let held = 0
-  for (const piece of message) held += piece.buffer.byteLength
-  return sizeOf(message) * 4 < held ? whole(message) : message
+  let last: ArrayBufferLike | undefined
+  for (const { buffer } of message) {
+    if (buffer !== last) held += buffer.byteLength
+    last = buffer
+  }
+  return isSparse(sizeOf(message), held) ? whole(message) : message
 }
 
-/** Whether a chunk keeps much more memory alive than it has bytes. */
-export function isSparse(chunk: Buffer): boolean {
-  return chunk.length * 4 < chunk.buffer.byteLength
+/** Whether so many bytes keep much more memory alive than they have. */
+export function isSparse(bytes: number, memoryBytes: number): boolean {
+  return bytes * 4 < memoryBytes
 }
 
 const EMPTY = Buffer.alloc(0)

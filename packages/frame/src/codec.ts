@@ -24,8 +24,11 @@ export class FrameCodec implements Codec {
   readonly #header = Buffer.alloc(HEADER_BYTES)
   #headerBytes = 0 // of it that have come
   #missing = -1 // bytes of the message that is coming; -1 while its header is not here
+  #length = 0 // of that message
   #pieces: Buffer[] = [] // of it, those that have come
   #loans: Loan[] = [] // of their memory
+  #held = 0 // bytes of that memory
+  #last: ArrayBufferLike | undefined // that a piece lies in
 
   constructor(maxMessageBytes: number) {
     this.#max = maxMessageBytes
@@ -64,7 +67,7 @@ export class FrameCodec implements Codec {
       if (this.#missing < 0) return
       const end = Math.min(at + this.#missing, chunk.length)
       this.#missing -= end - at
-      if (end > at) this.#hold(chunk.subarray(at, end), chunk, shared)
+      if (end > at) this.#hold(chunk.subarray(at, end), shared)
       at = end
       if (this.#missing > 0) return
       this.#missing = -1
@@ -76,12 +79,17 @@ export class FrameCodec implements Codec {
     }
   }
 
-  /** A part of a message that lies in chunks which are hardly filled must not keep all of them. */
-  #hold(piece: Buffer, chunk: Buffer, shared: SharedLoan | undefined): void {
-    const isWhole = this.#missing === 0 && this.#pieces.length === 0
-    const copies = !isWhole && isSparse(chunk)
+  /** Of a message that lies in chunks of which it is a small part, most is copied. */
+  #hold(piece: Buffer, shared: SharedLoan | undefined): void {
+    const { buffer } = piece
+    const more = buffer === this.#last ? 0 : buffer.byteLength
+    const isWhole = piece.length === this.#length
+    const copies = !isWhole && isSparse(this.#length, this.#held + more)
     this.#pieces.push(copies ? Buffer.from(piece) : piece)
-    if (shared && !copies) this.#loans.push(shared.share())
+    if (copies) return
+    this.#last = buffer
+    this.#held += more
+    if (shared) this.#loans.push(shared.share())
   }
 
   /** What has come of a message is of no more use. */
@@ -116,6 +124,9 @@ export class FrameCodec implements Codec {
   #begin(length: number): void {
     if (length > this.#max) throw this.#tooLong(length)
     this.#missing = length
+    this.#length = length
+    this.#held = 0
+    this.#last = undefined
   }
 
   #tooLong(length: number): PipeError {

@@ -25,6 +25,11 @@ class Source extends PipeBase<'bytes'> implements Lender {
   lend(bytes: Buffer, memoryBytes = bytes.length): void {
     const chunk = Buffer.allocUnsafeSlow(memoryBytes).subarray(0, bytes.length)
     bytes.copy(chunk)
+    this.lendAs(chunk)
+  }
+
+  /** Lends this very chunk. */
+  lendAs(chunk: Buffer): void {
     this.out.add(chunk)
     const over = () => this.out.delete(chunk)
     this.#borrower!.borrow(chunk, {
@@ -109,16 +114,36 @@ test('wherever a message is cut, its first bytes lie together', () => {
   }
 })
 
-test('what lies in chunks that are hardly filled is copied, and they go back at once', () => {
+test.each([
+  [40_000, 0],
+  [20_000, 1],
+  [10_000, 3],
+])('in chunks of %i bytes, hardly filled, a message of 9,000 holds %i', (memory, chunks) => {
   const { source, lent } = scene()
   const wire = onWire(LARGE)
-  for (let at = 0; at < wire.length; at += 2000) source.lend(wire.subarray(at, at + 2000), 10_000)
-  expect(source.out.size).toBe(0)
+  for (let at = 0; at < wire.length; at += 2000) {
+    source.lend(wire.subarray(at, at + 2000), memory)
+    expect(source.out.size).toBeLessThanOrEqual(chunks)
+  }
+  expect(source.out.size).toBe(chunks)
   expect(whole(lent[0]!.message).equals(LARGE)).toBe(true)
-  source.lend(onWire(SMALL), 10_000) // whoever gets all of one may judge for himself
+  lent[0]!.loan?.release()
+  source.lend(onWire(SMALL), memory) // whoever gets all of one may judge for himself
   expect(source.out.size).toBe(1)
   lent[1]!.loan!.release()
   expect(source.out.size).toBe(0)
+})
+
+test('of many parts of one chunk it is counted once', () => {
+  const { source, lent } = scene()
+  const memory = Buffer.allocUnsafeSlow(30_000)
+  const wire = onWire(LARGE)
+  wire.copy(memory, 5)
+  for (let at = 0; at < wire.length; at += 3000) {
+    source.lendAs(memory.subarray(5 + at, 5 + Math.min(at + 3000, wire.length)))
+  }
+  expect(pieces(lent[0]!.message).length).toBe(4)
+  expect(pieces(lent[0]!.message).every(piece => piece.buffer === memory.buffer)).toBe(true)
 })
 
 test('a message that is small, or in many pieces, is joined, and its chunks go back at once', () => {

@@ -150,11 +150,11 @@ test.each([
   [0.05 * KIB, 4 * KIB], // bytes a ms, bytes
   [1 * KIB, 20 * KIB],
   [12 * KIB, 64 * KIB], // 100 Mbit/s
-  [30 * KIB, 64 * KIB],
-  [50 * KIB, 100 * KIB],
+  [15 * KIB, 64 * KIB],
+  [50 * KIB, 200 * KIB],
   [500 * KIB, 255 * KIB],
 ])(
-  'of a lane of %d bytes a ms parcels have %d: 20 ms of it, or 2 where it is fast',
+  'of a lane of %d bytes a ms parcels have %d: 20 ms of it, or 4 where it is fast',
   (rate, bytes) => {
     const road = new Road(rate, 10)
     road.ping()

@@ -14,7 +14,6 @@ import {
   logger,
   type Message,
   numbered,
-  pieces,
   PipeBase,
   PipeError,
   sizeOf,
@@ -194,12 +193,12 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
   writeLent(unit: Message, loan: Loan | undefined): boolean {
     if (this.pending || queuedIn.call(this) > 0 || !this.writable || this.writableCorked > 0) {
       loan?.keep() // it waits its turn with others, and nobody tells when it has gone
-      return writeAll(this, pieces(unit))
+      return writeAll(this, unit)
     }
     const { lower } = this
     this.stats.bytesOut += sizeOf(unit)
     const over = loan && ((error?: Error | null) => (error ? loan.keep() : loan.release()))
-    writeAll(lower, pieces(unit), over)
+    writeAll(lower, unit, over)
     const written = lower.writableLength === 0
     if (written) loan?.release() // the system has it: so the next read may have the memory
     this.#full = !written && lower.writableNeedDrain

@@ -37,7 +37,7 @@ const LEAST_PARCEL_BYTES = 4 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
 /** A lane that takes as many in less time gets larger ones, for each parcel costs some microseconds
  *  whatever its size: as much as it takes in so long, but no more than one read brings. */
-const FAST_PARCEL_MS = 2
+const FAST_PARCEL_MS = 4
 const MOST_FAST_PARCEL_BYTES = 255 * 1024
 /** With one parcel at a time a lane rests while that is acknowledged, and is then believed to do no
  *  more: two of the least. (BBR has four packets for it.) */
@@ -125,7 +125,7 @@ export class Meter {
   }
 
   /** The size of parcels that suits the lane: about 20 ms of it, or 4 where it is lean, 4 to
-   *  64 KiB; of a lane that takes 64 KiB in less than 2 ms, 2 ms of it, up to 255 KiB. */
+   *  64 KiB; of a lane that takes 64 KiB in less than 4 ms, 4 ms of it, up to 255 KiB. */
   parcelBytes(lean: boolean): number {
     const { rate } = this
     // A lower bound makes no parcels small: small ones cost more, and so confirm it.
