@@ -25,7 +25,7 @@ const COMMON_OPTIONS = {
   'max-parcel': optional(
     'SIZE',
     sizeFrom('1Ki', '64Ki'),
-    'the most bytes that one piece has (what a lane takes in 20 ms); small ones cost more',
+    'the most bytes that one piece has (what suits the lanes); small ones cost more',
   ),
   'connect-timeout': preset('TIME', someTime, '15s', 'how long a connection may take to open'),
   'keep-alive': preset(

@@ -23,8 +23,8 @@ export interface StripeOptions {
    *  each 256 KiB to 1 GiB, default 16 MiB. */
   windowBytes?: number
   /** The most bytes that what stands on the stripe cuts a parcel of, 64 for headers aside: 1 KiB
-   *  to 64 KiB. It takes less where the lanes deliver less in 20 ms; unless given, that alone
-   *  counts. For this end; the other has its own. */
+   *  to 64 KiB. It takes less where the lanes deliver less in 20 ms; unless given, the lanes and
+   *  the window alone count. For this end; the other has its own. */
   maxParcelBytes?: number
   /** Which lane gets the next parcel; default `soonest`. */
   schedule?: Schedule

@@ -121,28 +121,31 @@ describe.each([
       firstPauseMs: 1,
       longestPauseMs: 20,
     })
-    return { pipe, session, close: () => listener.close() }
+    const left = reassemble()(pipe)
+    const writer = new Writer(left)
+    return { pipe, left, writer, session, close: () => listener.close() }
+  }
+
+  /** 8 MiB from one end to the other, and their end: whether they came as they were. */
+  const carried = async ({ left, writer, session }: Awaited<ReturnType<typeof lanes>>) => {
+    left.on('data', () => undefined)
+    const said = text(1, 0, 8 * MIB)
+    const listens = session.then(each => heard(reassemble()(each)))
+    const [all] = await Promise.all([listens, writer.write(said), settled(left)])
+    return all.equals(said)
   }
 
   test('nothing is given back before it has arrived, and then all of it', async () => {
-    const { pipe, session, close } = await lanes()
-    const left = reassemble()(pipe)
-    left.on('data', () => undefined)
-    const said = text(1, 0, 8 * MIB)
-    const writer = new Writer(left)
-    const listens = session.then(each => heard(reassemble()(each)))
-    const [all] = await Promise.all([listens, writer.write(said), settled(left)])
-    expect(all.equals(said)).toBe(true)
+    const scene = await lanes()
+    const { writer, close } = scene
+    expect(await carried(scene)).toBe(true)
     expect([writer.out, writer.kept]).toEqual([0, 0])
     await close()
   })
 
   test('lanes that are reset all the time cost no byte', async () => {
-    const { pipe, session, close } = await lanes()
-    const left = reassemble()(pipe)
-    left.on('data', () => undefined)
-    const said = text(1, 0, 8 * MIB)
-    const writer = new Writer(left)
+    const scene = await lanes()
+    const { pipe, writer, close } = scene
     const chance = rng(3)
     let resets = 0
     const resetting = setInterval(() => {
@@ -151,20 +154,17 @@ describe.each([
       chance.pick(pipe.below).destroy()
       resets++
     }, 3)
-    const listens = session.then(each => heard(reassemble()(each)))
-    const [all] = await Promise.all([listens, writer.write(said), settled(left)])
+    const came = await carried(scene)
     clearInterval(resetting)
-    expect(all.equals(said)).toBe(true)
+    expect(came).toBe(true)
     expect(resets).toBeGreaterThan(5)
     expect(writer.out, 'that are neither released nor kept').toBe(0)
     await close()
   })
 
   test('what waits when the stream is destroyed comes back, or is kept', async () => {
-    const { pipe, session, close } = await lanes()
-    const left = reassemble()(pipe)
+    const { left, writer, session, close } = await lanes()
     left.on('error', () => undefined)
-    const writer = new Writer(left)
     void session.then(each => each.on('error', () => undefined)) // and nobody reads there
     void writer.write(text(1, 0, 32 * MIB))
     await new Promise(resolve => left.once('ready', resolve))
