@@ -34,6 +34,7 @@ const pureNames = [
   'pieces',
   'behind',
   'SharedLoan',
+  'NO_BYTES',
 ]
 
 const forbid = (regex, message, options) => ({ regex, message, ...options })

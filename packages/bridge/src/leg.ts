@@ -8,7 +8,7 @@
 // already in its sink. So there is nothing to flush and nothing to lose, and what one leg waits for
 // is no matter to the other.
 
-import { isLender, isLoanTaker, sizeOf } from '@striper/core'
+import { isLender, isLoanTaker, NO_BYTES, sizeOf } from '@striper/core'
 import type { Borrower, Loan, LoanTaker, Message } from '@striper/core'
 import type { Duplex } from 'node:stream'
 
@@ -30,7 +30,7 @@ export class Leg implements Borrower {
   readonly #sink: Duplex
   readonly #unitsAreMessages: boolean
   #stats: LegStats | undefined // not before anybody asks: most conversations nobody looks at
-  #bytes = 0
+  #bytes = NO_BYTES
   #messages = 0
   #congestions = 0
   #waitingSince = -1 // -1: the source is not waiting

@@ -4,6 +4,7 @@
 // sink of 64 KiB chunks answer `false` to every write), half-open always, opened by `open()`,
 // counted.
 
+import { NO_BYTES } from './counter.ts'
 import type { Kind, Message, Pipe, PipeStats } from './pipe.ts'
 import { Duplex } from './stream.ts'
 
@@ -36,7 +37,12 @@ export interface PipeInit<K extends Kind> {
 export abstract class PipeBase<K extends Kind> extends Duplex implements Pipe<K> {
   readonly kind: K
   readonly label: string
-  readonly stats: PipeStats = { bytesIn: 0, bytesOut: 0, messagesIn: 0, messagesOut: 0 }
+  readonly stats: PipeStats = {
+    bytesIn: NO_BYTES,
+    bytesOut: NO_BYTES,
+    messagesIn: 0,
+    messagesOut: 0,
+  }
   readonly #below: readonly Pipe[]
   #pending = true
 

@@ -63,3 +63,10 @@ export class ChunkLoan implements Loan {
     this.#back(memory)
   }
 }
+
+/** As much as a read may bring, with the headers of a parcel. */
+export const CHUNK_BYTES = 256 * 1024
+const KEEP_AT_MOST = 64
+
+/** The chunks of all sockets of this thread. */
+export const chunks = new ChunkStock(CHUNK_BYTES, KEEP_AT_MOST)

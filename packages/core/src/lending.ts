@@ -7,6 +7,7 @@
 import { pieces, type PipeBase, sizeOf, writeAll } from './base.ts'
 import type { Borrower, Loan } from './loan.ts'
 import type { Kind, Message } from './pipe.ts'
+import type { Duplex } from './stream.ts'
 
 /** One loan for several users. Its memory goes back when whoever made this and all users have
  *  released it; if one of them keeps it, it stays out for good. */
@@ -76,7 +77,7 @@ export function joined(loans: readonly Loan[]): Loan | undefined {
 /** The loans of units that were written to a pipe and are still in its buffer. */
 export class WrittenLoans {
   readonly #pipe: PipeBase<Kind>
-  #loans: Map<unknown, Loan> | undefined // by unit
+  #waiting: { readonly unit: unknown; readonly loan: Loan }[] | undefined // in order
 
   constructor(pipe: PipeBase<Kind>) {
     this.#pipe = pipe
@@ -91,29 +92,30 @@ export class WrittenLoans {
   }
 
   #note(units: readonly unknown[], loan: Loan): void {
-    const loans = (this.#loans ??= new Map<unknown, Loan>())
+    const waiting = (this.#waiting ??= [])
     const { destroyed, writableEnded } = this.#pipe
-    if (destroyed || writableEnded || units.some(unit => loans.has(unit))) return loan.keep()
+    const known = waiting.some(({ unit }) => units.includes(unit))
+    if (destroyed || writableEnded || known) return loan.keep()
     if (units.length === 1) {
-      loans.set(units[0], loan)
+      waiting.push({ unit: units[0], loan })
       return
     }
     const shared = new SharedLoan(loan)
-    for (const unit of units) loans.set(unit, shared.share())
+    for (const unit of units) waiting.push({ unit, loan: shared.share() })
     shared.done()
   }
 
-  /** The loan of a unit that is on its way now, if it has one. It is the caller's. */
+  /** The loan of a unit that is on its way now, if it has one; units go in the order in which they
+   *  were written. It is the caller's. */
   take(unit: unknown): Loan | undefined {
-    const loan = this.#loans?.get(unit)
-    this.#loans?.delete(unit)
-    return loan
+    if (this.#waiting?.[0]?.unit !== unit) return undefined
+    return this.#waiting?.shift()?.loan
   }
 
   /** What has not been taken goes nowhere. */
   keep(): void {
-    for (const loan of this.#loans?.values() ?? []) loan.keep()
-    this.#loans = undefined
+    for (const { loan } of this.#waiting ?? []) loan.keep()
+    this.#waiting = undefined
   }
 }
 
@@ -129,21 +131,25 @@ export class Lending {
   /** Lends a unit, and counts it, where nobody but the borrower would see it, and it would see it
    *  at once. False: the unit is to go by 'data', for good, and the loan is kept. */
   lend(unit: Message, loan: Loan | undefined): boolean {
-    const { borrower } = this
-    if (borrower === undefined || !this.#alone) {
+    if (!this.ready) {
       loan?.keep()
       return false
     }
     const { stats, kind } = this.#pipe
     stats.bytesIn += sizeOf(unit)
     if (kind !== 'bytes') stats.messagesIn++
-    borrower.borrow(unit, loan)
+    this.borrower!.borrow(unit, loan)
     return true
   }
 
-  get #alone(): boolean {
-    const pipe = this.#pipe
-    if (pipe.readableFlowing !== true || pipe.readableLength > 0) return false
-    return pipe.listenerCount('data') === 1 // the borrower's own
+  /** Whether a unit would be lent now. */
+  get ready(): boolean {
+    return this.borrower !== undefined && seesAlone(this.#pipe)
   }
+}
+
+/** Whether whoever listens to a Duplex would see a chunk at once, and nobody else would. */
+export function seesAlone(duplex: Duplex): boolean {
+  if (duplex.readableFlowing !== true || duplex.readableLength > 0) return false
+  return duplex.listenerCount('data') === 1
 }

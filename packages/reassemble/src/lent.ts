@@ -1,6 +1,6 @@
 // Lent: the memory of a stream's bytes that is on loan, until all of them are on their way.
 
-import { joined, type Loan, SharedLoan } from '@striper/core'
+import { joined, type Loan, NO_BYTES, SharedLoan } from '@striper/core'
 
 interface Part {
   readonly from: number
@@ -10,7 +10,7 @@ interface Part {
 
 export class Lent {
   #parts: Part[] = [] // in order
-  #written = 0
+  #written = NO_BYTES
 
   /** So many bytes more, whose memory may be on loan. */
   write(bytes: number, loan: Loan | undefined): void {

@@ -9,21 +9,19 @@
 // costs an idle one nothing, and a large chunk is taken only when there is something to fill it.
 // What is copied is the landing: small messages, and the first bytes of large reads.
 
-import { ChunkStock, compact, type Loan, ownerOf } from '@striper/core'
+import { chunks, compact, descriptorOf, type Loan, NO_BYTES } from '@striper/core'
+import { ownerOf, readInto } from '@striper/core'
+import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { readInto, readMore } from './onread.ts'
 
 /** No common size of a block: behind one that fills it exactly there is nothing to read. */
 export const LANDING_BYTES = 6 * 1024
-/** With the headers of a parcel no more than 256 KiB. */
-const CHUNK_BYTES = 255 * 1024
+/** With the headers of a parcel no more than 256 KiB, and so than a chunk has. */
+const READ_BYTES = 255 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
-const KEEP_AT_MOST = 64
 
 const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
-/** The chunks of all sockets of this thread. */
-export const stock = new ChunkStock(CHUNK_BYTES, KEEP_AT_MOST)
 
 /** What all sockets of this thread that can lend have read so far, in bytes. */
 export interface ReadStats {
@@ -35,11 +33,11 @@ export interface ReadStats {
   lentBytes: number
 }
 
-const stats: ReadStats = { bytes: 0, copiedBytes: 0, lentBytes: 0 }
+const stats: ReadStats = { bytes: NO_BYTES, copiedBytes: NO_BYTES, lentBytes: NO_BYTES }
 
 /** Counters of this thread that only rise, and how many chunks are lent and free just now. */
 export function readStats(): Readonly<ReadStats> & { lentChunks: number; freeChunks: number } {
-  return { ...stats, lentChunks: stock.lent, freeChunks: stock.free }
+  return { ...stats, lentChunks: chunks.lent, freeChunks: chunks.free }
 }
 
 /** Whoever reads from a socket with loans. */
@@ -54,7 +52,9 @@ export interface Owner {
  *  lent goes into the socket's own buffer, and comes by 'data'. Returns false, and changes nothing,
  *  where the socket cannot do so. */
 export function readForOwner(socket: Socket): boolean {
-  return readInto(socket, landing, landed)
+  // The system of Windows may hold on to a buffer; of TLS the descriptor has no bytes for us.
+  if (process.platform === 'win32' || 'encrypted' in socket) return false
+  return descriptorOf(socket) !== undefined && readInto(socket, landing, landed)
 }
 
 function landed(this: Socket, bytes: number): boolean {
@@ -88,27 +88,40 @@ function copyOfLanding(bytes: number): Buffer {
 }
 
 function lendAll(socket: Socket, owner: Owner): void {
-  const loan = stock.take()
-  const bytes = fill(socket, loan.memory)
+  const loan = chunks.take()
+  const bytes = fill(socket, loan.memory, READ_BYTES)
   stats.lentBytes += bytes
   owner.lend(loan.memory.subarray(0, bytes), loan)
 }
 
 function readAll(socket: Socket): Buffer {
   const memory = Buffer.allocUnsafeSlow(OWN_BYTES)
-  return compact(memory.subarray(0, fill(socket, memory)))
+  return compact(memory.subarray(0, fill(socket, memory, OWN_BYTES)))
 }
 
-/** Fills memory with the landing and what else there is; how many bytes that is. */
-function fill(socket: Socket, memory: Buffer): number {
+/** Fills memory with the landing and what else there is, up to `most` bytes; how many that is. */
+function fill(socket: Socket, memory: Buffer, most: number): number {
   landing.copy(memory)
   try {
-    const more = readMore(socket, memory, LANDING_BYTES)
+    const more = readMore(socket, memory, most)
     stats.bytes += more
     return LANDING_BYTES + more
   } catch (error) {
     // Said once by the system, so Node would never hear of it. Not before the bytes are given.
     process.nextTick(() => socket.destroy(error as Error))
     return LANDING_BYTES
+  }
+}
+
+/** Reads what else there is just now behind the landing: how many bytes, 0 where there is nothing,
+ *  or the end. Throws the system's error. */
+function readMore(socket: Socket, memory: Buffer, most: number): number {
+  const fd = descriptorOf(socket)
+  if (fd === undefined) return 0
+  try {
+    return readSync(fd, memory, LANDING_BYTES, most - LANDING_BYTES, null)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0
+    throw error
   }
 }

@@ -16,6 +16,7 @@ import {
   numbered,
   PipeBase,
   PipeError,
+  seesAlone,
   sizeOf,
   takeUnread,
   WrapPipe,
@@ -149,17 +150,8 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
 
   /** For the reader of the socket: nobody but the borrower would see the next chunk. */
   get lends(): boolean {
-    const { lower } = this
-    return (
-      this.#borrower !== undefined &&
-      !this.destroyed &&
-      this.readableFlowing === true &&
-      this.readableLength === 0 &&
-      this.listenerCount('data') === 1 && // the borrower's
-      lower.readableFlowing === true &&
-      lower.readableLength === 0 &&
-      lower.listenerCount('data') === 1 // our own
-    )
+    const wanted = this.#borrower !== undefined && !this.destroyed
+    return wanted && seesAlone(this) && seesAlone(this.lower)
   }
 
   /** For the reader of the socket. */

@@ -8,9 +8,9 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bridge, type Bridge } from '@striper/bridge'
-import { ChunkStock, memoryPair, whole } from '@striper/core'
+import { ChunkStock, chunks as stock, memoryPair, whole } from '@striper/core'
 import { connect, fromSocket, readStats, type TcpPipe } from '@striper/tcp'
-import { LANDING_BYTES, stock } from '../src/reader.ts'
+import { LANDING_BYTES } from '../src/reader.ts'
 
 const MIB = 1024 * 1024
 const local = '127.0.0.1'

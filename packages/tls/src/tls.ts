@@ -9,6 +9,7 @@
 // An abort is an abort of what is below.
 
 import {
+  type Borrower,
   type ByteDuplex,
   type Detachable,
   type Done,
@@ -16,12 +17,15 @@ import {
   isPipeError,
   labelOf,
   type Layer,
+  type Lender,
+  Lending,
   type Loan,
   logger,
   PassingPipe,
   type Pipe,
   PipeError,
   type Secured,
+  seesAlone,
   writeAll,
 } from '@striper/core'
 import type { Socket } from 'node:net'
@@ -29,6 +33,7 @@ import type { TLSSocket } from 'node:tls'
 import { Carrier } from './carrier.ts'
 import { groupsOffered } from './hello.ts'
 import { abortNative, asSocket, knownGroups, resetUnlessDone, watchEnd } from './native.ts'
+import { Records } from './records.ts'
 import { asClient, asServer, type ClientOptions, type ServerOptions, type Side } from './sides.ts'
 
 const log = logger('tls')
@@ -55,8 +60,9 @@ function tls(side: Side, listens: boolean): Layer<ByteDuplex, TlsPipe> {
   return below => new TlsPipe(below, side, listens)
 }
 
-/** A byte pipe with secrecy. Made by `tlsClient` and `tlsServer`. */
-export class TlsPipe extends PassingPipe<'bytes'> implements Secured {
+/** A byte pipe with secrecy. Made by `tlsClient` and `tlsServer`. Lends what it reads, and takes
+ *  loans. */
+export class TlsPipe extends PassingPipe<'bytes'> implements Lender, Secured {
   readonly #owned: ByteDuplex
   readonly #side: Side
   readonly #listens: boolean
@@ -67,6 +73,8 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Secured {
   #abort: (() => void) | undefined // where it stands on a socket itself
   #cut = false // where that has ended without a close_notify
   #last: Loan | undefined // of what is sent, while its last batch is
+  readonly #lending = new Lending(this)
+  #records: Records | undefined // where somebody has borrowed
   #peer: string | undefined
   #opened: Done | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -96,6 +104,25 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Secured {
       throw new TypeError(`${this.label} is not open: it has no keys`)
     }
     return this.#socket!.exportKeyingMaterial(length, label, Buffer.alloc(0))
+  }
+
+  lendTo(borrower: Borrower | undefined): void {
+    this.#lending.borrower = borrower
+    if (this.#peer !== undefined) this.#readLent()
+  }
+
+  // With a borrower the socket itself stops and goes on at once: see TcpPipe.
+
+  override pause(): this {
+    super.pause()
+    if (this.#records) this.lower.pause()
+    return this
+  }
+
+  override resume(): this {
+    super.resume()
+    if (this.#records && this.readableLength === 0) this.lower.resume()
+    return this
   }
 
   protected override open(done: Done): void {
@@ -131,7 +158,10 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Secured {
   }
 
   protected override finish(): void {
-    if (!this.#hello) return super.finish()
+    if (!this.#hello) {
+      this.#records?.flush()
+      return super.finish()
+    }
     this.#cut = true
     this.destroy(this.explain(new Error('the connection has ended')))
   }
@@ -233,6 +263,7 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Secured {
   }
 
   override _destroy(error: Error | null, done: Done): void {
+    this.#records?.clear()
     const below = this.#carrier ?? this.#owned
     super._destroy(error, () => {
       if (below.closed) done(error)
@@ -254,7 +285,23 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Secured {
       return
     }
     log('%s open, with %s', this.label, this.#peer)
+    this.#readLent()
     this.#settle()
+  }
+
+  #readLent(): void {
+    if (this.#records || this.#lending.borrower === undefined) return
+    const socket = this.#socket!
+    this.#records = new Records({
+      borrows: () => !this.destroyed && this.#lending.ready && seesAlone(socket),
+      lend: (chunk, loan) => this.#lending.lend(chunk, loan),
+      give: chunk => {
+        if (!socket.readableEnded) return socket.push(chunk)
+        this.receive(chunk)
+        return true
+      },
+    })
+    this.#records.start(socket)
   }
 
   #settle(error?: Error | null): void {

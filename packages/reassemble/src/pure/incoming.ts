@@ -6,7 +6,7 @@
 // Pure: no streams, no clock. What waits here, in order or out of it, is at most the credit that
 // was given; a peer that sends beyond it has broken the protocol.
 
-import { compact, type Message, PipeError, sizeOf } from '@striper/core'
+import { compact, type Message, NO_BYTES, PipeError, sizeOf } from '@striper/core'
 import { INITIAL_CREDIT } from './wire.ts'
 
 /** Where a window begins, in bytes, unless it may not be as large. */
@@ -23,14 +23,14 @@ export class Incoming {
   #window: number
   readonly #held = new Map<number, Message>() // by offset
   #heldBytes = 0
-  #released = 0 // bytes that the reader took
-  #limit = INITIAL_CREDIT // credit as the peer was told
-  #furthest = 0 // offset after the last byte that came
+  #released = NO_BYTES // bytes that the reader took
+  #limit = NO_BYTES + INITIAL_CREDIT // credit as the peer was told
+  #furthest = NO_BYTES // offset after the last byte that came
   #end: number | undefined
   #peakHeldBytes = 0
-  #lastAt = 0 // offset of the parcel that waits and came last
+  #lastAt = NO_BYTES // offset of the parcel that waits and came last
   #block = EMPTY // memory that it is in, where it is joined of several, and may be continued
-  #grownAt = 0 // a writer that was blocked below this knows nothing of the window as it is
+  #grownAt = NO_BYTES // a writer that was blocked below this knows nothing of the window as it is
 
   /** `windowBytes` is what may wait here at most, in bytes, at least INITIAL_CREDIT. The window
    *  begins with `firstBytes`, INITIAL_CREDIT or more, and doubles when the writer is blocked while

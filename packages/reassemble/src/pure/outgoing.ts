@@ -3,7 +3,7 @@
 //
 // Pure: no streams, no clock.
 
-import { ByteQueue } from '@striper/core'
+import { ByteQueue, NO_BYTES } from '@striper/core'
 import { INITIAL_CREDIT } from './wire.ts'
 
 /** Beyond this many pieces a parcel is cheaper to join than to write in pieces. */
@@ -11,8 +11,8 @@ const MAX_PIECES = 8
 
 export class Outgoing {
   readonly #queue = new ByteQueue()
-  #sent = 0
-  #limit = INITIAL_CREDIT
+  #sent = NO_BYTES
+  #limit = NO_BYTES + INITIAL_CREDIT
   #blockedAt: number | undefined
 
   /** Bytes that are not sent yet. */

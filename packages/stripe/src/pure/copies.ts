@@ -133,7 +133,7 @@ export class Copies {
     const budget = this.budget(sentBytes)
     if (budget < LEAST_BUDGET_BYTES) return undefined
     for (const lane of views) {
-      if (!lane.open || lane.flight.length > 0 || now < lane.sentAt + PROBE_MS) continue
+      if (lane.flight.length > 0 || now < lane.sentAt + PROBE_MS || !lane.open) continue
       for (let index = 0; index < retained.length; index++) {
         const parcel = retained.at(index)!
         if (parcel.arrived || parcel.bytes > budget) continue

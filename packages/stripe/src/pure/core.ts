@@ -208,7 +208,7 @@ export class StripeCore {
       return { do: 'ended' }
     }
     const sending = this.#sender.next(now)
-    if (sending) return { do: 'send', ...this.#sender.toSend(sending) }
+    if (sending) return this.#sender.toSend(sending)
     if (!this.#sender.starved) this.#starvedAt = now
     if ((this.#receiver.ackAt ?? Infinity) <= now && this.#acknowledge(now)) return this.poll(now)
     const left = takeLeaver(this.#lanes)
@@ -288,7 +288,7 @@ export class StripeCore {
   }
 
   #send(lane: Lane, message: Buffer): void {
-    this.#outputs.push({ do: 'send', lane: lane.number, message })
+    this.#outputs.push({ do: 'send', lane: lane.number, message, loan: undefined })
   }
 
   #fail(error: PipeError): void {

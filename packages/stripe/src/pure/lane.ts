@@ -6,6 +6,7 @@
 //
 // Pure: time is passed in, in ms.
 
+import { NO_BYTES, type SharedLoan } from '@striper/core'
 import { Fifo } from './fifo.ts'
 import { Meter, type Stamp } from './meter.ts'
 import type { LaneView } from './schedule.ts'
@@ -30,6 +31,8 @@ export interface Parcel {
   readonly type: typeof PARCEL | typeof END
   pieces: readonly Buffer[]
   readonly bytes: number
+  /** Of the memory of its pieces, if that is on loan; until it has arrived. */
+  loan: SharedLoan | undefined
   /** The lanes that it is under way on. */
   readonly lanes: Lane[]
   /** When the first of its copies is expected to be acknowledged, in ms; Infinity where nobody
@@ -75,8 +78,8 @@ export class Lane implements LaneView {
   passedOver = false // whether a parcel waits rather than going by it
   standby = false // a backup, while others work
   lean = false // somebody waits for each small parcel, so little may be under way
-  bytesOut = 0
-  bytesIn = 0
+  bytesOut = NO_BYTES
+  bytesIn = NO_BYTES
   copiesOut = 0
   sentAt: number // when it last got a parcel, or came
   #pingToken: number | undefined // of the PING that is not answered

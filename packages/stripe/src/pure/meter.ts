@@ -8,6 +8,7 @@
 //
 // Pure: time is passed in, in ms; rates are bytes a ms.
 
+import { NO_BYTES } from '@striper/core'
 import { WindowedMax } from './filter.ts'
 import { Stalls } from './stalls.ts'
 
@@ -35,8 +36,8 @@ const PARCEL_MS = 20
 const LEAN_PARCEL_MS = 4
 const LEAST_PARCEL_BYTES = 4 * 1024
 const MOST_PARCEL_BYTES = 64 * 1024
-/** A lane that takes as many in less time gets larger ones, for each parcel costs some microseconds
- *  whatever its size: as much as it takes in so long, but no more than one read brings. */
+/** Where lanes take as many in less time parcels are larger, for each costs some microseconds
+ *  whatever its size: as much as a lane takes in so long, but no more than one read brings. */
 const FAST_PARCEL_MS = 4
 const MOST_FAST_PARCEL_BYTES = 255 * 1024
 /** With one parcel at a time a lane rests while that is acknowledged, and is then believed to do no
@@ -71,15 +72,15 @@ export class Meter {
   readonly #stalls = new Stalls()
   #pausedMs = 0 // since the last acknowledgement
   #draining = false
-  #delivered = 0
+  #delivered = NO_BYTES
   #deliveredAt: number
   #firstSentAt: number
   #wasFull = false // whether it was measured with enough to send
   #known = false
-  #roundEnds = 0 // of #delivered: when this is acknowledged, a round trip is over
+  #roundEnds = NO_BYTES // of #delivered: when this is acknowledged, a round trip is over
   #roundRate = 0 // the rate after the last round that raised it
   #flatRounds = 0 // rounds since then
-  #limitedUntil = 0 // of #delivered: what was sent before this was all there was to send
+  #limitedUntil = NO_BYTES // of #delivered: what was sent before this was all there was to send
   #recent: { at: number; delivered: number }[] = [] // of the last RECENT_MS, a few of them
   #srtt: number | undefined
   #rttvar = 0
@@ -125,15 +126,16 @@ export class Meter {
   }
 
   /** The size of parcels that suits the lane: about 20 ms of it, or 4 where it is lean, 4 to
-   *  64 KiB; of a lane that takes 64 KiB in less than 4 ms, 4 ms of it, up to 255 KiB. */
-  parcelBytes(lean: boolean): number {
+   *  64 KiB. Where 4 ms of the lanes that it is used with, each of about `typical` bytes a ms, are
+   *  more than that, so many, up to 255 KiB, but still no more than 20 ms of this one. */
+  parcelBytes(lean: boolean, typical = this.rate ?? 0): number {
     const { rate } = this
     // A lower bound makes no parcels small: small ones cost more, and so confirm it.
     if (rate === undefined || (!this.#wasFull && rate * PARCEL_MS < FIRST_ROOM_BYTES)) {
       return FIRST_ROOM_BYTES
     }
     const bytes = Math.floor(rate * (lean ? LEAN_PARCEL_MS : PARCEL_MS))
-    const fast = Math.min(Math.floor(rate * FAST_PARCEL_MS), MOST_FAST_PARCEL_BYTES)
+    const fast = Math.min(Math.floor(typical * FAST_PARCEL_MS), MOST_FAST_PARCEL_BYTES, bytes)
     return Math.max(Math.min(bytes, MOST_PARCEL_BYTES), fast, LEAST_PARCEL_BYTES)
   }
 

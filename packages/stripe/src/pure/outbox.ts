@@ -14,10 +14,7 @@ export const MOST_URGENT_BYTES = 64 * 1024
 const LEAN_MS = 1000
 
 /** A parcel that has no number yet: it gets one when it is sent. */
-export interface Written extends Pick<Parcel, 'type' | 'pieces' | 'bytes'> {
-  /** Of the memory of its pieces, if that is on loan. */
-  readonly loan?: SharedLoan | undefined
-}
+export type Written = Pick<Parcel, 'type' | 'pieces' | 'bytes' | 'loan'>
 
 export class Outbox {
   readonly #fresh = new Fifo<Written>()
@@ -51,14 +48,14 @@ export class Outbox {
   }
 
   write(message: Message, loan?: Loan): void {
-    const written = { ...toWritten(message), loan: loan && new SharedLoan(loan) }
+    const written = toWritten(message, loan && new SharedLoan(loan))
     this.#bytes += written.bytes
     this.#fresh.push(written)
   }
 
   /** False, and nothing is done, where too much that is urgent waits already. */
   writeUrgent(message: Message, lean: boolean, now: number): boolean {
-    const written = toWritten(message)
+    const written = toWritten(message, undefined)
     if (this.#urgentBytes + written.bytes > MOST_URGENT_BYTES) return false
     this.#bytes += written.bytes
     if (lean) this.#leanUntil = now + LEAN_MS
@@ -76,7 +73,7 @@ export class Outbox {
   }
 
   end(): void {
-    this.#fresh.push({ type: END, pieces: [], bytes: 0 })
+    this.#fresh.push({ type: END, pieces: [], bytes: 0, loan: undefined })
   }
 
   /** Takes what goes next. */
@@ -88,6 +85,6 @@ export class Outbox {
   }
 }
 
-function toWritten(message: Message): Written {
-  return { type: PARCEL, pieces: pieces(message), bytes: sizeOf(message) }
+function toWritten(message: Message, loan: SharedLoan | undefined): Written {
+  return { type: PARCEL, pieces: pieces(message), bytes: sizeOf(message), loan }
 }

@@ -24,7 +24,7 @@ export interface Mode {
 
 export type Output =
   /** `loan` is the lane's own, of the memory of what goes with it, if that is on loan. */
-  | { do: 'send'; lane: number; message: Message; loan?: Loan | undefined }
+  | { do: 'send'; lane: number; message: Message; loan: Loan | undefined }
   /** `loan` is of the parcel's memory, if that is on loan. */
   | { do: 'deliver'; parcel: Message; loan: Loan | undefined }
   /** A lane is of no more use: abort it. */

@@ -14,12 +14,17 @@ const AT_ONCE = 4
 /** The size of parcels, in bytes; `windowBytes` is the smaller of both ends' windows. */
 export function parcelBytesOf(lanes: ReadonlyMap<number, Lane>, windowBytes: number): number {
   let fastest = 0
-  for (const lane of lanes.values()) fastest = Math.max(fastest, lane.rate ?? 0)
+  let sum = 0
+  for (const { rate = 0 } of lanes.values()) {
+    fastest = Math.max(fastest, rate)
+    sum += rate
+  }
   let bytes = Infinity
   for (const { meter, lean } of lanes.values()) {
     // One whose limit is not known would stay slow for want of parcels that it can take.
     const worth = !meter.known || (meter.rate ?? 0) >= fastest * WORTH_USING
-    if (worth) bytes = Math.min(bytes, meter.parcelBytes(lean))
+    // By what lanes can do on average: one of several fast ones seems slow whenever it had little.
+    if (worth) bytes = Math.min(bytes, meter.parcelBytes(lean, sum / lanes.size))
   }
   if (!Number.isFinite(bytes)) return FIRST_PARCEL_BYTES
   return Math.min(bytes, Math.max(windowBytes, INITIAL_CREDIT) / AT_ONCE)

@@ -6,7 +6,7 @@
 //
 // Pure: time is passed in, in ms.
 
-import { PipeError } from '@striper/core'
+import { NO_BYTES, PipeError } from '@striper/core'
 import type { Lane } from './lane.ts'
 import { type Ack, INITIAL_CREDIT, type LaneAck, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
@@ -25,8 +25,8 @@ export class Receiver {
   readonly #above = new Set<number>() // numbers that have arrived beyond the floor
   #floor = 0
   #end: number | undefined
-  #receivedBytes = 0
-  #takenBytes = 0
+  #receivedBytes = NO_BYTES
+  #takenBytes = NO_BYTES
   #limit: number // as the peer was last told
   #unacked = 0
   #ackAt: number | undefined
@@ -37,7 +37,7 @@ export class Receiver {
   /** `windowBytes` is what may wait for the reader, in bytes. */
   constructor(windowBytes: number) {
     this.#window = windowBytes
-    this.#limit = Math.max(INITIAL_CREDIT, windowBytes)
+    this.#limit = NO_BYTES + Math.max(INITIAL_CREDIT, windowBytes)
   }
 
   /** Bytes of parcels that the peer may send in all, for HELLO. */

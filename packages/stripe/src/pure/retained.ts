@@ -7,22 +7,13 @@
 //
 // Pure: no clock.
 
-import type { Loan, Message, SharedLoan } from '@striper/core'
 import { Fifo } from './fifo.ts'
 import type { Parcel } from './lane.ts'
 import type { Written } from './outbox.ts'
-import { encodeNumbered } from './wire.ts'
-
-/** A message for a lane; `loan` is that lane's own, if its memory is on loan. */
-export interface ToSend {
-  readonly message: Message
-  readonly loan: Loan | undefined
-}
 
 export class Retained {
   /** From the first that has not arrived on. */
   readonly parcels = new Fifo<Parcel>()
-  readonly #loans = new Map<number, SharedLoan>() // by the parcel's number
   #bytes = 0
 
   /** Bytes of those that have not arrived. */
@@ -37,27 +28,20 @@ export class Retained {
       type,
       pieces,
       bytes,
+      loan,
       lanes: [],
       dueAt: Infinity,
       arrived: false,
       waiting: false,
     }
     this.parcels.push(parcel)
-    if (loan) this.#loans.set(number, loan)
     this.#bytes += bytes
     return parcel
   }
 
-  /** A parcel as it goes on a lane, with a share for that lane. */
-  toSend({ type, number, pieces }: Parcel): ToSend {
-    const loan = this.#loans.get(number)?.share()
-    return { message: [encodeNumbered(type, number), ...pieces], loan }
-  }
-
   /** Nothing will be sent again. */
   clear(): void {
-    for (const loan of this.#loans.values()) loan.done()
-    this.#loans.clear()
+    for (const parcel of this.parcels) endLoan(parcel)
   }
 
   /** A parcel has arrived; again, maybe. */
@@ -65,8 +49,7 @@ export class Retained {
     if (parcel.arrived) return
     parcel.arrived = true
     parcel.pieces = [] // a lane that is silent need not keep them
-    this.#loans.get(parcel.number)?.done()
-    this.#loans.delete(parcel.number)
+    endLoan(parcel)
     this.#bytes -= parcel.bytes
     while (this.parcels.head?.arrived) this.parcels.shift()
   }
@@ -79,4 +62,9 @@ export class Retained {
       this.arrived(head)
     }
   }
+}
+
+function endLoan(parcel: Parcel): void {
+  parcel.loan?.done()
+  parcel.loan = undefined
 }

@@ -8,15 +8,15 @@
 //
 // Pure: time is passed in, in ms.
 
-import { type Loan, type Message, PipeError } from '@striper/core'
+import { type Loan, type Message, NO_BYTES, PipeError } from '@striper/core'
 import { Copies, type Copying } from './copies.ts'
 import type { Lane, Parcel } from './lane.ts'
 import { Outbox, type Written } from './outbox.ts'
-import type { CoreOptions, Mode } from './output.ts'
+import type { CoreOptions, Mode, Output } from './output.ts'
 import { parcelBytesOf } from './parcels.ts'
-import { Retained, type ToSend } from './retained.ts'
+import { Retained } from './retained.ts'
 import { deliveryMs } from './schedule.ts'
-import { type Ack, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
+import { type Ack, encodeNumbered, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
 const LEAST_LAG_MS = 100
 const MOST_LAG_MS = 2000
@@ -36,8 +36,8 @@ export class Sender {
   readonly #copies = new Copies((parcel, lanes) => this.#choose(parcel, lanes))
   #next = 0 // number of the next parcel that is sent for the first time
   #floor = 0 // every number below has arrived
-  #sentBytes = 0 // of parcels, each counted once
-  #limit = INITIAL_CREDIT
+  #sentBytes = NO_BYTES // of parcels, each counted once
+  #limit = NO_BYTES + INITIAL_CREDIT
   #window = INITIAL_CREDIT // the smaller of both ends'
   #turn = 0
   #end: Parcel | undefined
@@ -85,9 +85,10 @@ export class Sender {
     this.#outbox.write(message, loan)
   }
 
-  /** A parcel as it goes on its lane. */
-  toSend({ parcel, lane }: Sending): ToSend & { lane: number } {
-    return { lane: lane.number, ...this.#retained.toSend(parcel) }
+  /** What has the lane of a parcel send it. */
+  toSend({ parcel, lane }: Sending): Output {
+    const message = [encodeNumbered(parcel.type, parcel.number), ...parcel.pieces]
+    return { do: 'send', lane: lane.number, message, loan: parcel.loan?.share() }
   }
 
   /** Nothing will be sent any more. */
