@@ -87,12 +87,12 @@ export class Incoming {
     const end = offset + length
     if (length === 0) throw protocol('parcel without bytes')
     if (offset < this.#released || this.#held.has(offset)) {
-      throw protocol(`bytes at ${offset} came twice`)
+      throw cameTwice(offset)
     }
-    if (end > (this.#end ?? Infinity)) throw protocol(`bytes up to ${end} of ${this.#end}`)
+    if (end > (this.#end ?? Infinity)) throw beyondEnd(end, this.#end!)
     // Overlapping parcels cannot make more of the window than there is.
     if (end > this.#limit || this.#released + this.#heldBytes + length > this.#limit) {
-      throw new PipeError('ERR_PIPE_LIMIT', `bytes up to ${end}, credit up to ${this.#limit}`)
+      throw beyondCredit(end, this.#limit)
     }
     const held = this.#join(offset, bytes) ?? this.#hold(offset, bytes)
     this.#heldBytes += length
@@ -171,6 +171,21 @@ export class Incoming {
 }
 
 const EMPTY = Buffer.alloc(0)
+
+// Sentences are made here, and not where they are thrown: V8 would write the numbers in them out for
+// every parcel that is in order as well.
+
+function cameTwice(offset: number): PipeError {
+  return protocol(`bytes at ${offset} came twice`)
+}
+
+function beyondEnd(bytes: number, end: number): PipeError {
+  return protocol(`bytes up to ${bytes} of ${end}`)
+}
+
+function beyondCredit(bytes: number, limit: number): PipeError {
+  return new PipeError('ERR_PIPE_LIMIT', `bytes up to ${bytes}, credit up to ${limit}`)
+}
 
 function protocol(sentence: string): PipeError {
   return new PipeError('ERR_PIPE_PROTOCOL', sentence)
