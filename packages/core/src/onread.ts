@@ -9,11 +9,13 @@ import type { Socket } from 'node:net'
 
 interface Handle {
   readonly fd?: number
+  onread?: (this: Handle, bytes: unknown) => unknown
   useUserBuffer?: (buffer: Uint8Array) => void
 }
 
 interface Fields {
   _handle?: Handle | null
+  _unrefTimer?: () => void
   [field: symbol]: unknown
 }
 
@@ -23,6 +25,8 @@ export type OnRead = (this: Socket, bytes: number) => boolean
 /** The fields of a socket in which Node keeps the buffer of `onread`, its callback, and what gives
  *  the next buffer. */
 let fields: { buffer: symbol; callback: symbol; generator: symbol } | undefined
+/** Those that say when there is something. */
+const telling = new WeakSet<Socket>()
 
 /**
  * Makes an open socket read into `buffer`, which many sockets may share: each read is over when
@@ -46,6 +50,33 @@ export function readInto(
   inside[fields.callback] = onRead
   inside[fields.generator] = next
   handle.useUserBuffer(buffer)
+  return true
+}
+
+/** Has a socket of `readInto` say when there is something to read, in place of reading, each time
+ *  that its buffer is empty: then the system is not asked. (To libuv the empty buffer is one that is
+ *  not to be had, ENOBUFS, and it leaves all as it is.) `readable` may read the descriptor itself,
+ *  and answers with another buffer; undefined: the same again. Returns false, and changes nothing,
+ *  where this is not to be had. It does so once for a socket, however often it is asked. */
+export function tellReadable(
+  socket: Socket,
+  readable: (this: Socket) => Uint8Array | undefined,
+): boolean {
+  if (telling.has(socket)) return true
+  const inside = socket as unknown as Fields
+  const handle = inside._handle
+  const { buffer } = fields!
+  const read = handle?.onread
+  if (!handle || !read) return false
+  telling.add(socket)
+  handle.onread = bytes => {
+    if ((inside[buffer] as Uint8Array).length > 0) return read.call(handle, bytes)
+    if (socket.destroyed) return undefined
+    inside._unrefTimer?.() // as Node does
+    const next = readable.call(socket)
+    if (next) inside[buffer] = next
+    return next
+  }
   return true
 }
 

@@ -6,11 +6,13 @@
 //                               and one more read for all else that waits
 //
 // Memory has to be set aside for a socket before its data comes. So each has the landing, which
-// costs an idle one nothing, and a large chunk is taken only when there is something to fill it.
-// What is copied is the landing: small messages, and the first bytes of large reads.
+// costs one that is idle nothing, until that was full. From then on it only says that there is
+// something to read: then a large chunk is taken, and all that waits is read into it. A read that
+// brings little takes it back to the landing. What is copied is the landing: small messages, and
+// the first bytes of a large one.
 
-import { chunks, compact, descriptorOf, type Loan, NO_BYTES } from '@striper/core'
-import { ownerOf, readInto } from '@striper/core'
+import { type ChunkLoan, chunks, compact, descriptorOf, type Loan } from '@striper/core'
+import { NO_BYTES, ownerOf, readInto, tellReadable } from '@striper/core'
 import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 
@@ -22,6 +24,9 @@ const READ_BYTES = 255 * 1024
 const OWN_BYTES = 64 * 1024
 
 const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
+/** In place of the landing, for a socket that is only to say that there is something. */
+const NOWHERE = landing.subarray(0, 0)
+let next: Buffer | undefined // for the socket that has just read
 
 /** What all sockets of this thread that can lend have read so far, in bytes. */
 export interface ReadStats {
@@ -54,44 +59,61 @@ export interface Owner {
 export function readForOwner(socket: Socket): boolean {
   // The system of Windows may hold on to a buffer; of TLS the descriptor has no bytes for us.
   if (process.platform === 'win32' || 'encrypted' in socket) return false
-  return descriptorOf(socket) !== undefined && readInto(socket, landing, landed)
+  if (descriptorOf(socket) === undefined) return false
+  return readInto(socket, landing, landed, takeNext)
 }
 
+function takeNext(): Buffer | undefined {
+  const buffer = next
+  next = undefined
+  return buffer
+}
+
+/** So many bytes are in the landing. */
 function landed(this: Socket, bytes: number): boolean {
   const owner = ownerOf(this) as Owner | undefined // none any more where it has stood aside
   const small = bytes < LANDING_BYTES
   stats.bytes += bytes
   stats.copiedBytes += bytes
   if (!owner?.lends) return this.push(small ? copyOfLanding(bytes) : readAll(this))
-  if (small) owner.lend(copyOfLanding(bytes), undefined)
-  else lendAll(this, owner)
-  if (!small) takeTurns(this)
-  return small
+  if (small) {
+    owner.lend(copyOfLanding(bytes), undefined)
+  } else {
+    const loan = chunks.take()
+    lendFilled(owner, loan, fill(this, loan.memory, READ_BYTES))
+    if (!this.destroyed && tellReadable(this, readable)) next = NOWHERE
+  }
+  return true
 }
 
-const resting: Socket[] = []
-
-/** Lets a socket that has just had a large chunk go on when all others have had their turn: the
- *  system would be asked at once whether there is more, which would be little, up to 32 times. */
-function takeTurns(socket: Socket): void {
-  if (resting.push(socket) === 1) setImmediate(goOn)
+/** There is something to read. */
+function readable(this: Socket): Buffer | undefined {
+  const owner = ownerOf(this) as Owner | undefined
+  if (!owner?.lends) return landing
+  const loan = chunks.take()
+  const bytes = read(this, loan.memory, 0, READ_BYTES)
+  stats.bytes += bytes ?? 0
+  if (bytes !== undefined && bytes >= LANDING_BYTES) {
+    lendFilled(owner, loan, bytes)
+    return undefined
+  }
+  const copy = Buffer.from(loan.memory.subarray(0, bytes ?? 0))
+  loan.release()
+  if (bytes === undefined) return undefined // it is not here yet
+  stats.copiedBytes += bytes
+  if (bytes > 0) owner.lend(copy, undefined)
+  return landing // of an end Node hears there
 }
 
-function goOn(): void {
-  for (const socket of resting.splice(0)) if (!socket.isPaused()) socket.resume()
+function lendFilled(owner: Owner, loan: ChunkLoan, bytes: number): void {
+  stats.lentBytes += bytes
+  owner.lend(loan.memory.subarray(0, bytes), loan)
 }
 
 function copyOfLanding(bytes: number): Buffer {
   const copy = Buffer.allocUnsafe(bytes)
   landing.copy(copy, 0, 0, bytes)
   return copy
-}
-
-function lendAll(socket: Socket, owner: Owner): void {
-  const loan = chunks.take()
-  const bytes = fill(socket, loan.memory, READ_BYTES)
-  stats.lentBytes += bytes
-  owner.lend(loan.memory.subarray(0, bytes), loan)
 }
 
 function readAll(socket: Socket): Buffer {
@@ -102,26 +124,22 @@ function readAll(socket: Socket): Buffer {
 /** Fills memory with the landing and what else there is, up to `most` bytes; how many that is. */
 function fill(socket: Socket, memory: Buffer, most: number): number {
   landing.copy(memory)
-  try {
-    const more = readMore(socket, memory, most)
-    stats.bytes += more
-    return LANDING_BYTES + more
-  } catch (error) {
-    // Said once by the system, so Node would never hear of it. Not before the bytes are given.
-    process.nextTick(() => socket.destroy(error as Error))
-    return LANDING_BYTES
-  }
+  const more = read(socket, memory, LANDING_BYTES, most) ?? 0
+  stats.bytes += more
+  return LANDING_BYTES + more
 }
 
-/** Reads what else there is just now behind the landing: how many bytes, 0 where there is nothing,
- *  or the end. Throws the system's error. */
-function readMore(socket: Socket, memory: Buffer, most: number): number {
+/** Reads what there is just now to between two places of memory: how many bytes, 0 at the end,
+ *  undefined where there is nothing yet. */
+function read(socket: Socket, memory: Buffer, from: number, to: number): number | undefined {
   const fd = descriptorOf(socket)
-  if (fd === undefined) return 0
+  if (fd === undefined) return undefined
   try {
-    return readSync(fd, memory, LANDING_BYTES, most - LANDING_BYTES, null)
+    return readSync(fd, memory, from, to - from, null)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0
-    throw error
+    // Said once by the system, so Node would never hear of it. Not before the bytes are given.
+    const isFailure = (error as NodeJS.ErrnoException).code !== 'EAGAIN'
+    if (isFailure) process.nextTick(() => socket.destroy(error as Error))
+    return undefined
   }
 }
