@@ -160,10 +160,9 @@ export class ReassemblePipe extends LoanPipe<'bytes'> {
     const lower = this.#lower
     const outgoing = this.#outgoing
     this.#grant()
-    while (!lower.writableNeedDrain) {
+    while (outgoing.ready && !lower.writableNeedDrain) {
       const { offset } = outgoing
-      const bytes = outgoing.next(lower.preferredMessageBytes - HEADER_BYTES)
-      if (bytes === undefined) break
+      const bytes = outgoing.next(lower.preferredMessageBytes - HEADER_BYTES)!
       const loan = this.#lent.share(offset, outgoing.offset)
       const message = [encodeHeader(DATA, offset), ...bytes]
       writeLent(lower, message, loan)

@@ -21,7 +21,7 @@ export class StripeCore {
   readonly #sender: Sender
   readonly #receiver: Receiver
   readonly #noLaneTimeoutMs: number
-  readonly #outputs: Output[] = []
+  #outputs: Output[] = []
   #next = 0 // index of the first output that was not taken
   #over = false
   #endGiven = false
@@ -200,7 +200,10 @@ export class StripeCore {
       this.#next++
       return output
     }
-    if (this.#next > 0) this.#outputs.length = this.#next = 0
+    if (this.#next > 0) {
+      this.#outputs = []
+      this.#next = 0
+    }
     if (this.#over) return undefined
     if (this.#receiver.ended && !this.#endGiven) {
       this.#endGiven = true

@@ -114,16 +114,18 @@ export class Sender {
     views.length = 0
     const backupsRest = this.#anyWorks()
     const lean = this.#outbox.lean(now)
+    const idle = this.#outbox.length === 0 && parcels.length === 0
     let open = 0
     for (const lane of this.#lanes.values()) {
       lane.standby = lane.backup && backupsRest
       lane.lean = lean
       lane.passedOver = false
-      if (lane.standby) continue
+      if (idle || lane.standby) continue
       const isOpen = lane.open
       if (isOpen) open++
       if (isOpen || lane.state === 'working') views.push(lane)
     }
+    if (idle) return undefined
     const urgent = this.#nextUrgent(views)
     if (urgent) return this.#send(urgent, false, now)
     if (open === 0) return undefined
