@@ -45,8 +45,7 @@ class Road {
   #send(bytes: number): void {
     const parcel: Parcel = {
       ...{ number: 0, type: PARCEL, pieces: [], bytes },
-      ...{ loan: undefined,
-      lanes: [], dueAt: Infinity, arrived: false, waiting: false },
+      ...{ loan: undefined, lanes: [], dueAt: Infinity, arrived: false, waiting: false },
     }
     this.lane.send(parcel, false, this.now)
     const received = this.lane.sent

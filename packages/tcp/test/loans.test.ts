@@ -296,6 +296,85 @@ test('a reset right behind a full landing is an error, never an end', async () =
   await failure
 })
 
+test('a busy socket that gets little gives it as its own, and is busy again when there is more', async () => {
+  const { port, accepted } = await listening()
+  const client = connecting(port)
+  const pipe = fromSocket(await accepted())
+  cleanups.push(() => pipe.destroy())
+  const sizes = [MIB, 12, 2 * MIB, LANDING_BYTES - 4, LANDING_BYTES, MIB, 4]
+  const kept = new Kept()
+  let come = 0
+  let lent = 0
+  pipe.on('data', () => expect.unreachable('nobody else looks'))
+  pipe.lendTo({
+    borrow: (unit, loan) => {
+      const chunk = whole(unit)
+      come += chunk.length
+      if (loan) lent += chunk.length
+      kept.add(loan ? Buffer.from(chunk) : chunk)
+      loan?.release()
+    },
+  })
+  const before = readStats()
+  const parts = sizes.map((bytes, index) => pattern(bytes, index))
+  let sent = 0
+  for (const part of parts) {
+    const lentBefore = lent
+    client.write(part)
+    sent += part.length
+    while (come < sent) await new Promise(setImmediate)
+    if (part.length < LANDING_BYTES) expect(lent).toBe(lentBefore)
+  }
+  expect(Buffer.concat(kept.copies).equals(Buffer.concat(parts))).toBe(true)
+  kept.expectUnchanged()
+  const { copiedBytes, bytes } = readStats()
+  expect(bytes - before.bytes).toBe(sent)
+  // The landing where it was filled, and what was little: no more than once for each part, and once
+  // where a read of a large part has brought little.
+  const most = 2 * sizes.length * LANDING_BYTES
+  expect(copiedBytes - before.copiedBytes).toBeLessThan(most)
+})
+
+test('a busy socket keeps from timing out as others do', async () => {
+  const { port, accepted } = await listening()
+  const client = connecting(port)
+  const socket = await accepted()
+  const pipe = fromSocket(socket)
+  cleanups.push(() => pipe.destroy())
+  pipe.on('data', () => undefined)
+  pipe.lendTo({ borrow: (_, loan) => loan?.release() })
+  const inside = socket as unknown as { _unrefTimer: () => void }
+  let refreshed = 0
+  const refresh = inside._unrefTimer.bind(socket)
+  inside._unrefTimer = () => {
+    refreshed++
+    refresh()
+  }
+  client.write(pattern(4 * MIB, 1))
+  while (pipe.stats.bytesIn < 4 * MIB) await new Promise(setImmediate)
+  expect(refreshed).toBeGreaterThan(4)
+})
+
+test('a reset of a busy socket is an error, after all that came before it', async () => {
+  const { port, accepted } = await listening()
+  const client = connecting(port)
+  const pipe = fromSocket(await accepted())
+  cleanups.push(() => pipe.destroy())
+  let come = 0
+  pipe.on('data', () => undefined)
+  pipe.lendTo({
+    borrow: (unit, loan) => {
+      come += whole(unit).length
+      loan?.release()
+    },
+  })
+  client.write(pattern(MIB, 1))
+  while (come < MIB) await new Promise(setImmediate)
+  const failed = once(pipe, 'error')
+  client.resetAndDestroy()
+  expect(await failed).toMatchObject([{ code: 'ERR_PIPE_RESET' }])
+})
+
 test('a stock uses the chunk given back last, keeps no more than it may, and none twice', () => {
   const small = new ChunkStock(16, 2)
   const [first, second, third] = [small.take(), small.take(), small.take()]

@@ -18,10 +18,6 @@ const FIRST_ROOM_BYTES = 16 * 1024
  *  see whether the lane can do more. More of it fills queues, which drop what does not fit. */
 const SLACK_MS = 40
 const SLACK = 1 / 4
-/** What so much of a fast lane is in bytes leaves the processor's cache before it is taken out of
- *  the lane again, and is then copied at half the speed: so no more than this, or so many ms. */
-const SLACK_BYTES = 512 * 1024
-const LEAST_SLACK_MS = 3
 /** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
 const LEAN_SLACK_MS = 10
 /** A lane so far away has so many round trips of it while its limit is not known. TCP's slow start
@@ -152,16 +148,16 @@ export class Meter {
     if (this.#draining) return DRAINED * rate * rtt
     const parcel = this.parcelBytes(lean)
     if (lean && this.#known) return rate * (rtt + LEAN_SLACK_MS) + parcel
-    if (!this.#known) return rate * this.#startingMs(rate, rtt) + parcel
+    if (!this.#known) return rate * this.#startingMs(rtt) + parcel
     const stallMs = this.#stalls.lasting(this.#deliveredAt)
-    const bytes = rate * (rtt + Math.max(slackMs(rate), SLACK * rtt, stallMs))
-    return Math.max(bytes, LEAST_ROOM_BYTES, 2 * parcel)
+    const bytes = rate * (rtt + Math.max(SLACK_MS, SLACK * rtt, stallMs))
+    return Math.max(bytes, LEAST_ROOM_BYTES)
   }
 
   /** Of a lane whose limit is not known, the rate is what there was room for: it has to grow. */
-  #startingMs(rate: number, rtt: number): number {
+  #startingMs(rtt: number): number {
     const loop = this.#loop ?? rtt
-    return loop >= FAR_MS ? FAR_LOOPS * loop : rtt + Math.max(slackMs(rate), loop)
+    return loop >= FAR_MS ? FAR_LOOPS * loop : rtt + Math.max(SLACK_MS, loop)
   }
 
   /** Something is sent while `inFlight` bytes were under way. */
@@ -293,9 +289,4 @@ export class Meter {
     if (!last || now - last.at >= RECENT_MS / 10)
       recent.push({ at: now, delivered: this.#delivered })
   }
-}
-
-/** How much of a lane, in ms, may be under way beyond what it holds. */
-function slackMs(rate: number): number {
-  return Math.min(SLACK_MS, Math.max(SLACK_BYTES / rate, LEAST_SLACK_MS))
 }

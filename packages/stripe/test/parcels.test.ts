@@ -1,0 +1,39 @@
+// How large parcels are, by what all lanes can do.
+
+import { expect, test } from 'vitest'
+import { Lane, type Parcel } from '../src/pure/lane.ts'
+import { parcelBytesOf } from '../src/pure/parcels.ts'
+import { PARCEL } from '../src/pure/wire.ts'
+
+const KIB = 1024
+const WINDOW = 16 * KIB * KIB
+
+/** A lane that was measured to take so many bytes a ms, with enough to send, until that was known. */
+function laneOf(number: number, rate: number): Lane {
+  const lane = new Lane(number, `lane ${number}`, 0)
+  for (let now = 0; !lane.known; now += 10) {
+    const parcel: Parcel = {
+      ...{ number: 0, type: PARCEL, pieces: [], bytes: rate * 10, loan: undefined },
+      ...{ lanes: [], dueAt: Infinity, arrived: false, waiting: false },
+    }
+    lane.send(parcel, false, now)
+    lane.ack(lane.sent, 0, now + 10, () => undefined)
+  }
+  return lane
+}
+
+const KBYTES = 1000 // bytes a ms: 8 Mbit/s
+test.each([
+  ['alike and slow', [12, 12, 12, 12], 64],
+  ['alike and fast', [300, 300, 300, 300], 255],
+  ['fast, and one that had little to do of late', [300, 300, 300, 30], 255],
+  ['fast, and one that takes 20 ms for less', [150, 150, 150, 8], 156],
+  ['two fast ones, and one much slower', [100, 100, 6], 117],
+  ['fast, and one that is not worth using', [300, 300, 2], 255],
+])('lanes that are %s: %j MB/s have parcels of some %i KiB', (_, rates, most) => {
+  const lanes = new Map(rates.map((rate, number) => [number, laneOf(number, rate * KBYTES)]))
+  const bytes = parcelBytesOf(lanes, WINDOW)
+  const slowestWorth = Math.min(...rates.filter(rate => rate >= Math.max(...rates) / 20))
+  expect(bytes).toBeLessThanOrEqual(20 * slowestWorth * KBYTES)
+  expect(Math.abs(bytes / (most * KIB) - 1)).toBeLessThan(0.25)
+})
