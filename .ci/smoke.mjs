@@ -49,7 +49,10 @@ const runs = [
   { program: 'bench/bench.ts', args: ['wan', '--smoke'] },
   { program: 'bench/bench.ts', args: ['tunnel', 'idle', '--count', '200'] },
   { program: 'bench/soak/lanes.ts', args: ['--size', '16'] },
-  { program: 'bench/soak/relay.ts', args: ['--seconds', '4', '--looks', '2'] },
+  ...['relay', 'proxy', 'tunnel'].map(through => {
+    const args = ['--through', through, '--seconds', '4', '--looks', '2']
+    return { program: 'bench/soak/conversations.ts', args }
+  }),
   { program: 'bench/soak/short.ts', args: ['--count', '200'] },
 ]
 

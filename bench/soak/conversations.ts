@@ -1,28 +1,30 @@
-// Random conversations through the relay, for half an hour: small and large, with readers that stop
+// Random conversations through a wiring, for half an hour: small and large, with readers that stop
 // now and then, and with either end killed in the middle. What is not killed must come back as it
-// was sent. Now and then all is let run out, and the relay must then hold what it held the first
+// was sent. Now and then all is let run out, and each program must then hold what it held the first
 // time: descriptors, timers, memory, and none of its recycled chunks. The exit code is 1 where it
 // does not.
 //
-//   client ── relay ── echo
+//   client ── relay, proxy or tunnel ── echo
 
 import { createHash, type Hash } from 'node:crypto'
 import { connect, listen, parseAddress, type SocketAddress, type TcpPipe } from 'striper'
 import { rng, type Rng } from '@striper/testkit/faults'
-import { command, numberOption } from '../../examples/lib/command.ts'
+import { command, numberOption, UsageError } from '../../examples/lib/command.ts'
 import { content, send } from '../../examples/lib/content.ts'
-import { Program } from '../../examples/lib/program.ts'
 import { atRest } from '../lib/look.ts'
 import type { Holdings } from '../lib/measured.ts'
+import { WIRINGS } from './wirings.ts'
 
 const HELP = `
-npx tsx --conditions=@striper/source bench/soak/relay.ts [--seconds S] [--at-once N] [--looks N] [--seed N]
+npx tsx --conditions=@striper/source bench/soak/conversations.ts [--through WIRING] [--seconds S] [--at-once N]
+  [--looks N] [--seed N]
 
-Holds random conversations through the relay for --seconds (1800), --at-once of them at once (16), and looks
-at what it holds --looks times meanwhile (10), when all are over.
+Holds random conversations --through relay, proxy or tunnel (relay) for --seconds (1800), --at-once of them at
+once (16), and looks at what its programs hold --looks times meanwhile (10), when all are over.
 `
 
 const OPTIONS = {
+  through: { type: 'string', default: 'relay' },
   seconds: { type: 'string', default: '1800' },
   'at-once': { type: 'string', default: '16' },
   looks: { type: 'string', default: '10' },
@@ -50,15 +52,18 @@ await command(HELP, OPTIONS, async options => {
   const seconds = numberOption('seconds', options.seconds, 1, 1e6)
   const atOnce = numberOption('at-once', options['at-once'], 1, 1000)
   const looks = numberOption('looks', options.looks, 2, 1000)
+  const wire = WIRINGS[options.through]
+  if (!wire) {
+    throw new UsageError(`--through is one of ${Object.keys(WIRINGS).join(', ')}`)
+  }
   const chance = rng(numberOption('seed', options.seed, 0, 2 ** 31))
   const counts: Record<string, number> = {}
   let bytes = 0
 
   const echoes = new Map<number, TcpPipe>() // by the number of the conversation
   const server = await listen({ host: '127.0.0.1', port: 0 }, pipe => echo(pipe, echoes))
-  const where = ['--listen', '127.0.0.1:0', '--to', server.address]
-  const relay = new Program('../bench/lib/measured', 'relay', ...where)
-  const target = parseAddress(await relay.address())
+  const { programs, address } = await wire(server.address)
+  const target = parseAddress(address)
 
   let last = 0
   const converse = async () => {
@@ -80,19 +85,22 @@ await command(HELP, OPTIONS, async options => {
     echoes.delete(number)
     counts[fate] = (counts[fate] ?? 0) + 1
   }
-  const seen: Holdings[] = []
+  const seen = programs.map((): Holdings[] => [])
   for (let look = 0; look < looks; look++) {
     const until = performance.now() + (seconds * 1000) / looks
     const worker = async () => {
       while (performance.now() < until) await converse()
     }
     await Promise.all(Array.from({ length: atOnce }, worker))
-    seen.push(await atRest(relay))
     console.log(`${(bytes / 1e9).toFixed(2)} GB, ${JSON.stringify(counts)}`)
-    console.log(`  ${JSON.stringify(seen.at(-1))}`)
+    for (const [index, program] of programs.entries()) {
+      const holdings = await atRest(program)
+      seen[index]!.push(holdings)
+      console.log(`  ${JSON.stringify(holdings)}`)
+    }
   }
-  if (!holds(seen)) process.exitCode = 1
-  await relay.stop()
+  if (!seen.map(holds).every(Boolean)) process.exitCode = 1
+  await Promise.all(programs.map(program => program.stop()))
   await server.destroy()
 })
 process.exit() // with whatever still runs, where something failed
