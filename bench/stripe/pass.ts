@@ -30,13 +30,12 @@ export interface Pass {
   parcel: number | undefined
 }
 
-const WARM_MS = 1500
 const LIMIT_MS = 300_000
 const GB = 1e9
 const MIB = 1024 * 1024
 
-/** How much to download, after the warming up. */
-export type Amount = Pick<Job, 'seconds' | 'bytes'>
+/** How long to warm up, and how much to download after that. */
+export type Amount = Pick<Job, 'warmMs' | 'seconds' | 'bytes'>
 
 /** Measures a chain. `programs` is where they are built. */
 export async function pass(
@@ -58,7 +57,7 @@ export async function pass(
       relays.push(relay.child)
       port = relay.port
     }
-    return await download(load, relays, { port, warmMs: WARM_MS, ...amount }, chain.by === 'pair')
+    return await download(load, relays, { port, ...amount }, chain.by === 'pair')
   } finally {
     await Promise.all([load, ...relays].map(child => child.stop()))
   }

@@ -8,22 +8,25 @@ import { numberOption, parsed, UsageError } from '../../examples/lib/command.ts'
 import { endOnSignal, peersIn, rowsNamed } from '../lib/command.ts'
 import { buildPrograms } from './build.ts'
 import { obstacle } from './child.ts'
-import { type Pass, pass } from './pass.ts'
+import { type Amount, type Pass, pass } from './pass.ts'
 import { profileOptions, sharesOf, toTable } from './profile.ts'
 import { heading, mediansOf, tableHead, toJson, toLines } from './report.ts'
-import { chainOf, type Contender, CONTENDERS, type Row, ROWS } from './rows.ts'
+import { chainOf, type Contender, CONTENDERS, type Row, ROWS, WARM_SECONDS } from './rows.ts'
 
 const HELP = `
-npm run bench -- stripe [ROW...] [--json] [--rounds N] [--without NAME,...] [--profile]
+npm run bench -- stripe [ROW...] [--json] [--rounds N] [--without NAME,...] [--warm S]
+  [--profile]
 
 Downloads through a striping pair (bridge, reassemble, stripe, frame, tcp), entry and exit each a
 process of its own, and measures what the two cost: beside two chained relays as everybody writes
 them, a.pipe(b), and two chained HAProxys, where there is one. The load is a third process. All over
-loopback; needs Linux, for /proc. One round of all rows takes three minutes.
+loopback; needs Linux, for /proc. One round of all rows takes four minutes.
 
   --json          a line of JSON for each figure: row, value, unit, reach, holds, peers
   --rounds N      medians of N rounds, in each of which the contenders take turns (5)
   --without A,B   of naive, haproxy
+  --warm S        how long each runs before it is measured, in seconds (${WARM_SECONDS}): V8 has compiled most of
+                  what it does by then
   --profile       where the pair's time goes in each row, by layer, from V8's CPU profile
   --list          the rows
   --smoke         one short row, to see that it works
@@ -36,6 +39,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   rounds: { type: 'string', default: '5' },
   without: { type: 'string', default: '' },
+  warm: { type: 'string', default: String(WARM_SECONDS) },
   profile: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   smoke: { type: 'boolean', default: false },
@@ -138,11 +142,16 @@ async function profileRows({ chosen }: Options, programs: string): Promise<void>
 
 function parse(args: string[]) {
   const { values, positionals } = parsed({ args, options: OPTIONS, allowPositionals: true })
-  const chosen = rowsNamed(ROWS, positionals)
+  const warmMs = 1000 * numberOption('warm', values.warm, 1, 600)
+  const chosen = rowsNamed(ROWS, positionals).map(row => withAmount(row, { warmMs }))
   const without = peersIn(values.without, CONTENDERS, 'striper')
   const contenders = CONTENDERS.filter(each => !without.includes(each))
   const rounds = numberOption('rounds', values.rounds, 1, 1000)
   if (!values.smoke) return { ...values, chosen, contenders, rounds }
-  const smoke: Row = { ...ROWS[0]!, amount: { seconds: 1 } }
+  const smoke = withAmount(ROWS[0]!, { warmMs: 1000, seconds: 1 })
   return { ...values, chosen: [smoke], contenders: ['striper'] as Contender[], rounds: 1 }
+}
+
+function withAmount(row: Row, amount: Partial<Amount>): Row {
+  return { ...row, amount: { ...row.amount, ...amount } }
 }
