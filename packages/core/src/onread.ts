@@ -31,9 +31,9 @@ const telling = new WeakSet<Socket>()
 /**
  * Makes an open socket read into `buffer`, which many sockets may share: each read is over when
  * `onRead` returns. That function gets how many bytes there are, and answers whether it wants more;
- * false stops the reading until the socket is resumed, or read. `next` is asked after it for another
- * buffer, from its beginning, in place of the last; undefined: the same again. Returns false, and
- * changes nothing, where this is not to be had. There is no way back for a socket.
+ * false stops the reading until the socket is resumed, or read. `next` is asked after it for
+ * another buffer in place of the last; undefined: the same again. Returns false, and changes
+ * nothing, where this is not to be had. There is no way back for a socket.
  */
 export function readInto(
   socket: Socket,
@@ -54,10 +54,10 @@ export function readInto(
 }
 
 /** Has a socket of `readInto` say when there is something to read, in place of reading, each time
- *  that its buffer is empty: then the system is not asked. (To libuv the empty buffer is one that is
- *  not to be had, ENOBUFS, and it leaves all as it is.) `readable` may read the descriptor itself,
- *  and answers with another buffer; undefined: the same again. Returns false, and changes nothing,
- *  where this is not to be had. It does so once for a socket, however often it is asked. */
+ *  that its buffer is empty: then the system is not asked. (To libuv the empty buffer is one that
+ *  is not to be had, ENOBUFS, and it leaves all as it is.) `readable` may read the descriptor
+ *  itself, and answers with another buffer; undefined: the same again. Returns false, and changes
+ *  nothing, where this is not to be had. To ask again for a socket does nothing more. */
 export function tellReadable(
   socket: Socket,
   readable: (this: Socket) => Uint8Array | undefined,

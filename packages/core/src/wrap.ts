@@ -130,6 +130,23 @@ export class WrapPipe<K extends Kind> extends PipeBase<K> {
     abort(this.lower)
   }
 
+  /** Whether it goes on reading, as far as its buffer goes, while its reader has paused it. */
+  protected get readsAhead(): boolean {
+    return true
+  }
+
+  override pause(): this {
+    super.pause()
+    if (!this.readsAhead) this.lower.pause()
+    return this
+  }
+
+  override resume(): this {
+    super.resume()
+    if (!this.readsAhead && this.readableLength === 0) this.lower.resume()
+    return this
+  }
+
   override _read(): void {
     if (this.lower.isPaused()) this.lower.resume()
   }

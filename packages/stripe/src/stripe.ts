@@ -106,9 +106,8 @@ export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
     this.#core.mode.redundant = redundant
   }
 
-  /** About 20 ms of the slowest lane worth using, 4 to 64 KiB; with fast lanes 4 ms of their average,
-   *  up to 255 KiB and 20 ms of the slowest. But no more than a quarter of either end's window, or
-   *  less; and room for headers. */
+  /** About 20 ms of the slowest lane worth using, 4 to 64 KiB; of fast lanes 4 ms of their average,
+   *  up to 255 KiB. But at most a quarter of either end's window, or less; and room for headers. */
   get preferredMessageBytes(): number {
     const bytes = Math.min(this.#core.parcelBytes, this.#maxParcelBytes)
     return Math.min(bytes + HEADERS_BYTES, this.maxMessageBytes)

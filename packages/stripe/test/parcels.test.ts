@@ -8,7 +8,7 @@ import { PARCEL } from '../src/pure/wire.ts'
 const KIB = 1024
 const WINDOW = 16 * KIB * KIB
 
-/** A lane that was measured to take so many bytes a ms, with enough to send, until that was known. */
+/** A lane that takes so many bytes a ms, as was measured with enough to send. */
 function laneOf(number: number, rate: number): Lane {
   const lane = new Lane(number, `lane ${number}`, 0)
   for (let now = 0; !lane.known; now += 10) {

@@ -3,6 +3,7 @@
 
 import { memoryPair, type Message } from '@striper/core'
 import { setFlagsFromString } from 'node:v8'
+import { runInThisContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { Incoming } from '../../reassemble/src/pure/incoming.ts'
 import { Outgoing } from '../../reassemble/src/pure/outgoing.ts'
@@ -11,8 +12,7 @@ import { Meter } from '../src/pure/meter.ts'
 import { Receiver } from '../src/pure/receiver.ts'
 
 setFlagsFromString('--allow-natives-syntax')
-// eslint-disable-next-line @typescript-eslint/no-implied-eval
-const isAlike = new Function('a', 'b', 'return %HaveSameMap(a, b)') as (
+const isAlike = runInThisContext('(a, b) => %HaveSameMap(a, b)') as (
   a: object,
   b: object,
 ) => boolean

@@ -197,19 +197,8 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
     return !this.#full
   }
 
-  // With a borrower the socket itself stops and goes on at once, with nothing read ahead: what is
-  // read while nobody wants it cannot be lent.
-
-  override pause(): this {
-    super.pause()
-    if (this.#borrower) this.lower.pause()
-    return this
-  }
-
-  override resume(): this {
-    super.resume()
-    if (this.#borrower && this.readableLength === 0) this.lower.resume()
-    return this
+  protected override get readsAhead(): boolean {
+    return this.#borrower === undefined // what is read while nobody wants it cannot be lent
   }
 
   protected override drained(): void {

@@ -30,6 +30,7 @@ import {
 } from '@striper/core'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { inBatches } from './batches.ts'
 import { Carrier } from './carrier.ts'
 import { groupsOffered } from './hello.ts'
 import { abortNative, asSocket, knownGroups, resetUnlessDone, watchEnd } from './native.ts'
@@ -38,7 +39,6 @@ import { asClient, asServer, type ClientOptions, type ServerOptions, type Side }
 
 const log = logger('tls')
 
-const BATCH_BYTES = 256 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /**
@@ -111,18 +111,8 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Lender, Secured {
     if (this.#peer !== undefined) this.#readLent()
   }
 
-  // With a borrower the socket itself stops and goes on at once: see TcpPipe.
-
-  override pause(): this {
-    super.pause()
-    if (this.#records) this.lower.pause()
-    return this
-  }
-
-  override resume(): this {
-    super.resume()
-    if (this.#records && this.readableLength === 0) this.lower.resume()
-    return this
+  protected override get readsAhead(): boolean {
+    return this.#records === undefined
   }
 
   protected override open(done: Done): void {
@@ -295,11 +285,7 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Lender, Secured {
     this.#records = new Records({
       borrows: () => !this.destroyed && this.#lending.ready && seesAlone(socket),
       lend: (chunk, loan) => this.#lending.lend(chunk, loan),
-      give: chunk => {
-        if (!socket.readableEnded) return socket.push(chunk)
-        this.receive(chunk)
-        return true
-      },
+      give: chunk => (socket.readableEnded ? this.deliver(chunk) : socket.push(chunk)),
     })
     this.#records.start(socket)
   }
@@ -310,25 +296,4 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Lender, Secured {
     this.#opened = undefined
     opened?.(error)
   }
-}
-
-/** Chunks in batches of at most `BATCH_BYTES`; what is larger is cut. */
-function inBatches(chunks: readonly Buffer[]): Buffer[][] {
-  const batches: Buffer[][] = []
-  let batch: Buffer[] = []
-  let room = BATCH_BYTES
-  for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length;) {
-      const piece = chunk.subarray(at, at + room)
-      batch.push(piece)
-      at += piece.length
-      room -= piece.length
-      if (room > 0) continue
-      batches.push(batch)
-      batch = []
-      room = BATCH_BYTES
-    }
-  }
-  if (batch.length > 0) batches.push(batch)
-  return batches
 }

@@ -200,10 +200,8 @@ export class StripeCore {
       this.#next++
       return output
     }
-    if (this.#next > 0) {
-      this.#outputs = []
-      this.#next = 0
-    }
+    if (this.#next > 0) this.#outputs = []
+    this.#next = 0
     if (this.#over) return undefined
     if (this.#receiver.ended && !this.#endGiven) {
       this.#endGiven = true
