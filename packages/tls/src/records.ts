@@ -43,16 +43,17 @@ export class Records {
 
   /** Has an open socket read so from now on. Where it cannot, nothing changes. */
   start(socket: TLSSocket): void {
-    readInto(
-      socket,
-      landing,
-      bytes => this.#landed(bytes),
-      () => this.#next(),
-    )
+    const landed = (bytes: number) => this.#landed(bytes)
+    if (!readInto(socket, landing, landed, () => this.#next())) return
+    const push = socket.push.bind(socket)
+    socket.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null) this.#flush() // behind its end it would take nothing
+      return push(chunk, encoding)
+    }
   }
 
-  /** Gives what waits. To be called before an end is passed on. */
-  flush(): boolean {
+  /** Gives what waits. */
+  #flush(): boolean {
     if (this.#given === this.#filled) return true
     const bytes = this.#chunk!.memory.subarray(this.#given, this.#filled)
     this.#given = this.#filled
@@ -79,7 +80,7 @@ export class Records {
       this.#giveSoon()
       return true
     }
-    const more = this.flush()
+    const more = this.#flush()
     this.#endChunk()
     return more
   }
@@ -107,7 +108,7 @@ export class Records {
     this.#asked = true
     setImmediate(() => {
       this.#asked = false
-      this.flush()
+      this.#flush()
     })
   }
 }

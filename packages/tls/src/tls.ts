@@ -148,10 +148,7 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Lender, Secured {
   }
 
   protected override finish(): void {
-    if (!this.#hello) {
-      this.#records?.flush()
-      return super.finish()
-    }
+    if (!this.#hello) return super.finish()
     this.#cut = true
     this.destroy(this.explain(new Error('the connection has ended')))
   }
@@ -285,7 +282,7 @@ export class TlsPipe extends PassingPipe<'bytes'> implements Lender, Secured {
     this.#records = new Records({
       borrows: () => !this.destroyed && this.#lending.ready && seesAlone(socket),
       lend: (chunk, loan) => this.#lending.lend(chunk, loan),
-      give: chunk => (socket.readableEnded ? this.deliver(chunk) : socket.push(chunk)),
+      give: chunk => socket.push(chunk),
     })
     this.#records.start(socket)
   }

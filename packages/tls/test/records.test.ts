@@ -102,6 +102,11 @@ class Played {
     this.records.start(this.#socket as unknown as TLSSocket)
   }
 
+  /** The peer's end comes. */
+  end(): void {
+    this.#socket.push(null)
+  }
+
   /** A record comes. What does not fit goes on in the next buffer, as in Node. */
   record(bytes: Buffer): void {
     const fields = this.#socket as unknown as Record<symbol, unknown>
@@ -136,13 +141,27 @@ test('full records are lent together when one is not full, and at the end of the
   for (const { loan } of played.lent) loan.release()
 })
 
+test('full records with an end right behind them are given before it, lent or not', () => {
+  const [lending, paused] = [new Played(), new Played()]
+  for (const played of [lending, paused]) {
+    played.record(full(1))
+    played.record(full(2))
+    if (played === paused) played.lends = false // in the same turn
+    played.end()
+  }
+  expect(lending.lent.map(({ bytes }) => bytes.length)).toEqual([2 * RECORD_BYTES])
+  expect(paused.given.map(({ length }) => length)).toEqual([2 * RECORD_BYTES])
+  lending.lent[0]!.loan.release()
+  for (const { records } of [lending, paused]) records.clear()
+})
+
 test('a chunk that is full is lent, and what crosses its end is whole', () => {
   const played = new Played()
   const first = Buffer.alloc(RECORD_BYTES - 1000, 1)
   const sent = [full(0), ...Array.from({ length: 20 }, (_, byte) => full(byte))]
   played.record(first) // so that records do not end where chunks do
   for (const record of sent) played.record(record)
-  played.records.flush()
+  played.end()
   const all = Buffer.concat([...played.given, ...played.lent.map(({ bytes }) => bytes)])
   expect(all.equals(Buffer.concat([first, ...sent]))).toBe(true)
   expect(played.lent.length).toBe(2)
