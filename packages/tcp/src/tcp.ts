@@ -97,6 +97,9 @@ const getters = Object.getOwnPropertyDescriptors(
     'writableLength' | 'writableNeedDrain'
   >,
 )
+/** One for all: there may be ten thousand that connect nowhere, or have. */
+const NOWHERE: Address = {}
+
 /** What waits in the buffer of a pipe itself, not of its socket, in bytes. */
 const queuedIn = getters.writableLength.get!
 const needsDrain = getters.writableNeedDrain.get!
@@ -105,7 +108,7 @@ const needsDrain = getters.writableNeedDrain.get!
  *  takes loans. */
 export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, LoanTaker, Owner {
   readonly #socket: Socket
-  readonly #wanted: Address
+  #wanted: Address // where we connect, until it has
   #local: string | undefined
   #remote: string | undefined
   #borrower: Borrower | undefined
@@ -129,7 +132,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
   }
 
   /** `wanted` is from where and to where it connects, where we do that. */
-  constructor(socket: Socket, name: 'tcp' | 'unix', wanted: Address = {}) {
+  constructor(socket: Socket, name: 'tcp' | 'unix', wanted = NOWHERE) {
     super(socket, { kind: 'bytes', label: numbered(name) })
     this.#socket = socket
     this.#wanted = wanted
@@ -239,6 +242,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
 
   #connected(socket: Socket): void {
     const wanted = this.#wanted.remote
+    this.#wanted = NOWHERE // it need not be kept
     const { local, remote = wanted } = endsOf(socket)
     this.#local = local
     // Often the same text, which need not be kept twice.
