@@ -52,7 +52,7 @@ await command(HELP, OPTIONS, async options => {
   const seconds = numberOption('seconds', options.seconds, 1, 1e6)
   const atOnce = numberOption('at-once', options['at-once'], 1, 1000)
   const looks = numberOption('looks', options.looks, 2, 1000)
-  const wire = WIRINGS[options.through]
+  const wire = Object.hasOwn(WIRINGS, options.through) && WIRINGS[options.through]
   if (!wire) {
     throw new UsageError(`--through is one of ${Object.keys(WIRINGS).join(', ')}`)
   }

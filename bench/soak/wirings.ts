@@ -40,8 +40,7 @@ export const WIRINGS: Readonly<Record<string, (target: string) => Promise<Wiring
     const role = (name: string, ...args: string[]) =>
       measured('tunnel', '--role', name, ...key, ...args)
     const server = role('server', '--listen', ANYWHERE, '--allow', target)
-    const [, at] = await server.printed(/(127\.0\.0\.1:\d+)/)
-    const client = role('client', '--to', at!, '-L', `0:${target}`)
+    const client = role('client', '--to', await server.address(), '-L', `0:${target}`)
     return { programs: [client, server], address: await client.address() }
   },
 }

@@ -105,11 +105,13 @@ export class WrittenLoans {
     shared.done()
   }
 
-  /** The loan of a unit that is on its way now, if it has one; units go in the order in which they
-   *  were written. It is the caller's. */
+  /** The loan of a unit that is on its way now, if it has one. It is the caller's. Units go in the
+   *  order in which they were written, so one before it that was not asked for never will be. */
   take(unit: unknown): Loan | undefined {
-    if (this.#waiting?.[0]?.unit !== unit) return undefined
-    return this.#waiting?.shift()?.loan
+    const index = this.#waiting?.findIndex(each => each.unit === unit) ?? -1
+    if (index < 0) return undefined
+    for (const { loan } of this.#waiting!.splice(0, index)) loan.keep()
+    return this.#waiting!.shift()!.loan
   }
 
   /** What has not been taken goes nowhere. */

@@ -1,6 +1,6 @@
 // One loan for several users, and when a pipe may lend.
 
-import { Lending, type Loan, PipeBase, SharedLoan } from '@striper/core'
+import { Lending, type Loan, PipeBase, SharedLoan, WrittenLoans } from '@striper/core'
 import { expect, test } from 'vitest'
 
 function loan() {
@@ -90,3 +90,28 @@ test('a pipe lends only what nobody but the borrower would see, and would see at
   expect(said.filter(each => each.endsWith('kept'))).toHaveLength(5)
   expect(source.stats).toMatchObject({ messagesIn: 7 })
 })
+
+test('a written unit that is never asked for keeps its loan, and those behind it are found', () => {
+  const pipe = new Resting()
+  const written = new WrittenLoans(pipe)
+  const loans = [loan(), loan(), loan()]
+  const units = loans.map((_, index) => Buffer.of(index))
+  for (const [index, unit] of units.entries()) written.write(unit, loans[index]!.each)
+  expect(written.take(Buffer.of(0))).toBeUndefined() // another object: nobody's
+  expect(written.take(units[1])).toBe(loans[1]!.each)
+  expect(loans[0]!.said).toEqual(['kept'])
+  expect(written.take(units[2])).toBe(loans[2]!.each)
+  expect(written.take(units[2])).toBeUndefined()
+  pipe.destroy()
+})
+
+/** A pipe in which what is written waits. */
+class Resting extends PipeBase<'bytes'> {
+  constructor() {
+    super({ kind: 'bytes', label: 'resting' })
+  }
+
+  override _write(): void {
+    // Never calls back.
+  }
+}

@@ -30,6 +30,9 @@ import { resetBehindEnd, resetBehindWrite } from './reset.ts'
 
 const log = logger('tcp')
 
+/** One for all: there may be ten thousand that connect nowhere, or have. */
+const NO_ADDRESS: Address = {}
+
 export type ConnectOptions = SocketAddress &
   SocketOptions & {
     /** The local address to connect from. For a host and port only, as is the next. */
@@ -97,9 +100,6 @@ const getters = Object.getOwnPropertyDescriptors(
     'writableLength' | 'writableNeedDrain'
   >,
 )
-/** One for all: there may be ten thousand that connect nowhere, or have. */
-const NOWHERE: Address = {}
-
 /** What waits in the buffer of a pipe itself, not of its socket, in bytes. */
 const queuedIn = getters.writableLength.get!
 const needsDrain = getters.writableNeedDrain.get!
@@ -132,7 +132,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
   }
 
   /** `wanted` is from where and to where it connects, where we do that. */
-  constructor(socket: Socket, name: 'tcp' | 'unix', wanted = NOWHERE) {
+  constructor(socket: Socket, name: 'tcp' | 'unix', wanted = NO_ADDRESS) {
     super(socket, { kind: 'bytes', label: numbered(name) })
     this.#socket = socket
     this.#wanted = wanted
@@ -242,7 +242,7 @@ export class TcpPipe extends WrapPipe<'bytes'> implements Detachable, Lender, Lo
 
   #connected(socket: Socket): void {
     const wanted = this.#wanted.remote
-    this.#wanted = NOWHERE // it need not be kept
+    this.#wanted = NO_ADDRESS // it need not be kept
     const { local, remote = wanted } = endsOf(socket)
     this.#local = local
     // Often the same text, which need not be kept twice.
