@@ -30,7 +30,7 @@ export interface CommonSettings {
   readonly serverName: string
   /** Where `striper status` asks: the path of a Unix socket, or the name of a pipe on Windows. */
   readonly socket: string
-  /** What may wait at this end of a session for its reader; 256 KiB to 1 GiB. */
+  /** What may wait at this end of a session for its reader; 512 KiB to 1 GiB. */
   readonly windowBytes: number
   /** The most bytes of a parcel, 1 to 64 KiB; undefined where the lanes alone say. */
   readonly maxParcelBytes: number | undefined

@@ -82,11 +82,11 @@ test('--max-sessions: one more client is refused, and let in when another has go
 })
 
 test('--memory: with none left a client is refused, and let in when another has gone', async () => {
-  // A quarter of it is for sessions, and none has less than 256 KiB.
-  const { server, client, join } = await tunnel({ server: ['--memory', '16Mi'] })
+  // A quarter of it is for sessions, and none has less than 512 KiB.
+  const { server, client, join } = await tunnel({ server: ['--memory', '32Mi'] })
   const clients = [client, ...Array.from({ length: 15 }, () => join('--lanes', '1'))]
   for (const each of clients) await each.said(/session \w+ is up/)
-  expect(await limit(server, 'MB for sessions')).toEqual([5, 4])
+  expect(await limit(server, 'MB for sessions')).toEqual([9, 8])
   expect(server.lines.join('')).not.toContain('refused')
   const late = join('--lanes', '1')
   await server.said(/a session refused: (there are 16 already|no memory is left for it)/)

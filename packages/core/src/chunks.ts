@@ -65,8 +65,8 @@ export class ChunkLoan implements Loan {
 }
 
 /** As much as a read may bring, with the headers of a parcel. */
-export const CHUNK_BYTES = 256 * 1024
-const KEEP_AT_MOST = 64
+export const CHUNK_BYTES = 512 * 1024
+const KEEP_AT_MOST = 32
 
 /** The chunks of all sockets of this thread. */
 export const chunks = new ChunkStock(CHUNK_BYTES, KEEP_AT_MOST)

@@ -83,12 +83,14 @@ export class WrittenLoans {
     this.#pipe = pipe
   }
 
-  /** Writes a unit, with the answer of `write()`. Its loan is found again by `take()`. */
+  /** Writes a unit, with the answer of `writeLent()`. Its loan is found again by `take()`. */
   write(unit: Message, loan: Loan | undefined): boolean {
     const pipe = this.#pipe
     const chunks = pipe.kind === 'bytes' ? pieces(unit) : undefined // of bytes each goes by itself
     if (loan) this.#note(chunks ?? [unit], loan)
-    return chunks ? writeAll(pipe, chunks) : pipe.write(unit)
+    const more = chunks ? writeAll(pipe, chunks) : pipe.write(unit)
+    // One large unit is as much as a pipe holds, but it may be gone: then nobody has to wait.
+    return more || (pipe.writable && pipe.writableLength < pipe.writableHighWaterMark)
   }
 
   #note(units: readonly unknown[], loan: Loan): void {

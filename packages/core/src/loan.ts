@@ -45,9 +45,10 @@ export interface Lender {
 
 /** A pipe that says when it is done with the memory of what it was given. */
 export interface LoanTaker {
-  /** Writes as `write()` does, with its answer: a message, or a chunk, which may be in pieces as
-   *  well. Releases the loan, which is of all pieces, when the system has the bytes and nobody here
-   *  needs them; after a failure it is kept. */
+  /** Writes as `write()` does a message, or a chunk, which may be in pieces as well. Answers as
+   *  that does, but true where all has gone on already, however large it was. Releases the loan,
+   *  which is of all pieces, when the system has the bytes and nobody here needs them; after a
+   *  failure it is kept. */
   writeLent(unit: Message, loan: Loan | undefined): boolean
 }
 

@@ -1,6 +1,15 @@
 // One loan for several users, and when a pipe may lend.
 
-import { Lending, type Loan, PipeBase, SharedLoan, WrittenLoans } from '@striper/core'
+import {
+  BYTES_HIGH_WATER,
+  type Done,
+  Lending,
+  type Loan,
+  PipeBase,
+  ready,
+  SharedLoan,
+} from '@striper/core'
+import { WrittenLoans } from '@striper/core'
 import { expect, test } from 'vitest'
 
 function loan() {
@@ -105,13 +114,26 @@ test('a written unit that is never asked for keeps its loan, and those behind it
   pipe.destroy()
 })
 
-/** A pipe in which what is written waits. */
+test('a large unit that has gone on already holds nobody up; one that waits does', async () => {
+  const unit = Buffer.alloc(2 * BYTES_HIGH_WATER)
+  const gone = await ready(new Resting(done => done()))
+  const answers = [new Resting(), gone].map(pipe => new WrittenLoans(pipe).write(unit, undefined))
+  expect(answers).toEqual([false, true])
+  gone.destroy()
+  expect(new WrittenLoans(gone).write(unit, undefined)).toBe(false)
+})
+
+/** A pipe in which what is written waits, unless it is told what else to do. */
 class Resting extends PipeBase<'bytes'> {
-  constructor() {
+  readonly #take: (done: Done) => void
+
+  constructor(take: (done: Done) => void = () => undefined) {
     super({ kind: 'bytes', label: 'resting' })
+    this.#take = take
+    this.on('error', () => undefined)
   }
 
-  override _write(): void {
-    // Never calls back.
+  override _write(_unit: Buffer, _encoding: string, done: Done): void {
+    this.#take(done)
   }
 }

@@ -13,12 +13,12 @@ import type { Borrower, ByteDuplex, Layer, Lender, Loan, Message } from '@stripe
 import type { MessagePipe } from '@striper/core'
 import { FrameCodec } from './codec.ts'
 
-/** 256 KiB of payload, and room for the headers of whatever stands above. */
-const DEFAULT_MAX_MESSAGE_BYTES = 257 * 1024
+/** 512 KiB of payload, and room for the headers of whatever stands above. */
+const DEFAULT_MAX_MESSAGE_BYTES = 513 * 1024
 const LARGEST_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 export interface FrameOptions {
-  /** The largest message either way, in bytes: 1 to 16 MiB, default 257 KiB. A longer one destroys
+  /** The largest message either way, in bytes: 1 to 16 MiB, default 513 KiB. A longer one destroys
    *  the pipe with ERR_PIPE_LIMIT, at the end that writes it or, before it takes memory, at the end
    *  that reads its length. */
   maxMessageBytes?: number

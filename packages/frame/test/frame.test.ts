@@ -169,8 +169,8 @@ test('a message that is too long fails its writer, and nothing of it goes out', 
 test('it says how large its messages may be', () => {
   const [one, two] = memoryPair()
   expect(frame()(one)).toMatchObject({
-    maxMessageBytes: 257 * 1024,
-    preferredMessageBytes: 257 * 1024,
+    maxMessageBytes: 513 * 1024,
+    preferredMessageBytes: 513 * 1024,
   })
   expect(frame({ maxMessageBytes: 5 })(two)).toMatchObject({ maxMessageBytes: 5 })
 })

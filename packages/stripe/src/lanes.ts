@@ -21,7 +21,7 @@ import type { Hello } from './pure/wire.ts'
 const log = logger('stripe')
 
 /** Every lane must take messages of this size, in bytes. */
-export const LANE_MESSAGE_BYTES = 257 * 1024
+export const LANE_MESSAGE_BYTES = 513 * 1024
 
 /** How long lanes may take to carry the last words, when all is done, and when not. In ms. */
 const FAREWELL_MS = 5000

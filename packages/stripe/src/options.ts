@@ -20,7 +20,7 @@ export interface StripeOptions {
   /** The first lanes; more may be added, and removed, at any time. */
   lanes?: Iterable<MessagePipe>
   /** What may wait at this end for its reader, and what may be sent and not acknowledged, in bytes:
-   *  each 256 KiB to 1 GiB, default 16 MiB. */
+   *  each 512 KiB to 1 GiB, default 16 MiB. */
   windowBytes?: number
   /** The most bytes that what stands on the stripe cuts a parcel of, 64 for headers aside: 1 KiB
    *  to 64 KiB. It takes less where the lanes deliver less in 20 ms; unless given, the lanes and

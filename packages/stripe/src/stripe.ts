@@ -16,12 +16,10 @@ import { checked, checkedProperties, toStats } from './options.ts'
 import type { LaneProperties, LaneStats, StripeOptions } from './options.ts'
 import { StripeCore } from './pure/core.ts'
 import type { Output, Totals } from './pure/output.ts'
+import { HEADERS_BYTES } from './pure/parcels.ts'
 import { ABORTED, INITIAL_CREDIT } from './pure/wire.ts'
 
 const log = logger('stripe')
-
-/** Beside the bytes of a parcel, the headers of what stands on the stripe should fit. */
-const HEADERS_BYTES = 64
 
 /**
  * One parcel pipe over many lanes. It opens with its first lane. It emits `laneUp` and `laneDown`
@@ -107,9 +105,9 @@ export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
   }
 
   /** About 20 ms of the slowest lane worth using, 4 to 64 KiB; of fast lanes 4 ms of their average,
-   *  up to 255 KiB. But at most a quarter of either end's window, or less; and room for headers. */
+   *  up to 511 KiB. But at most a quarter of either end's window, or less; and room for headers. */
   get preferredMessageBytes(): number {
-    const bytes = Math.min(this.#core.parcelBytes, this.#maxParcelBytes)
+    const bytes = Math.min(this.#core.sizes.preferredBytes, this.#maxParcelBytes)
     return Math.min(bytes + HEADERS_BYTES, this.maxMessageBytes)
   }
 
@@ -283,8 +281,7 @@ export class StripePipe extends LoanPipe<'parcels'> implements MessageSizes {
         this.#lanes.get(output.lane)?.end()
         return
       case 'drop':
-        this.#drop(output.lane, output.reason)
-        return
+        return this.#drop(output.lane, output.reason)
       case 'failed':
         this.#peerKnows = true
         this.destroy(PipeError.from(output.error, this.label))

@@ -244,7 +244,7 @@ test('no more is sent than there is credit for, and it goes on when credit comes
   let sent = 0
   let acked = 0
   for (let i = 0; i < 40; i++) {
-    sent += numbered(bench.write(16 * KiB)).length
+    sent += numbered(bench.write(32 * KiB)).length
     bench.now += 5
     while (acked < sent) {
       acked = sent
@@ -252,9 +252,9 @@ test('no more is sent than there is credit for, and it goes on when credit comes
       sent += numbered(bench.ack({ floor: acked, lanes })).length
     }
   }
-  expect(sent * 16 * KiB).toBe(wire.INITIAL_CREDIT)
+  expect(sent * 32 * KiB).toBe(wire.INITIAL_CREDIT)
   expect(bench.core.backlog).toBe(true)
-  expect(numbered(bench.ack({ limit: wire.INITIAL_CREDIT + 20 * KiB }))).toEqual(['0:16'])
+  expect(numbered(bench.ack({ limit: wire.INITIAL_CREDIT + 40 * KiB }))).toEqual(['0:16'])
 })
 
 /** Makes known to the bench what its lanes can do. Round trips take these times in turn, in ms. */
@@ -274,17 +274,17 @@ function known(bench: Bench, roundTrips = [20]): void {
 }
 
 test.each([
-  [256, 256, 64],
-  [4096, 256, 64],
-  [256, 4096, 64],
+  [512, 512, 128],
+  [4096, 512, 128],
   [512, 4096, 128],
-  [4096, 4096, 255],
+  [1024, 4096, 256],
+  [4096, 4096, 511],
 ])('with windows of %i and %i KiB parcels of a fast lane have %i KiB', (own, other, most) => {
   const bench = new Bench(1, own * KiB)
   const session = Buffer.alloc(wire.SESSION_ID_BYTES)
   bench.hear(0, wire.encodeHello({ mayOpen: false, lane: 0, session, limit: other * KiB }))
   known(bench, [0.1])
-  expect(bench.core.parcelBytes).toBe(most * KiB)
+  expect(bench.core.sizes.preferredBytes).toBe(most * KiB)
 })
 
 test('an urgent parcel overtakes what waits, though no lane has room', () => {
@@ -394,7 +394,7 @@ function starving(at: number): Bench {
     bench.run()
   }
   for (let number = 0; number < 8; number++) {
-    bench.write(32 * KiB)
+    bench.write(64 * KiB)
     const lanes = [{ lane: 0, received: number + 1, delayMs: 0 }]
     bench.now += 1
     bench.ack({ floor: number + 1, lanes })

@@ -7,7 +7,7 @@ import { conformance, latency, rate, slices, stall } from '@striper/testkit'
 import { describe } from 'vitest'
 import { type Fault, openStripes, tcpLanes } from './scene.ts'
 
-const window = { windowBytes: 256 * 1024 }
+const window = { windowBytes: 512 * 1024 }
 const overStripe = { outlivesBelow: true }
 
 const MB = 1e6

@@ -59,7 +59,7 @@ test('the largest parcels pass through the smallest window', async () => {
 })
 
 test('a lane whose messages are too small is a RangeError', () => {
-  const [near] = memoryPair('messages', { maxMessageBytes: 257 * 1024 - 1 })
+  const [near] = memoryPair('messages', { maxMessageBytes: 513 * 1024 - 1 })
   expect(() => stripe({ lanes: [near] })).toThrow(RangeError)
 })
 

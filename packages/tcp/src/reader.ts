@@ -11,15 +11,22 @@
 // brings little takes it back to the landing. What is copied is the landing: small messages, and
 // the first bytes of a large one.
 
-import { type ChunkLoan, chunks, compact, descriptorOf, type Loan } from '@striper/core'
+import {
+  CHUNK_BYTES,
+  type ChunkLoan,
+  chunks,
+  compact,
+  descriptorOf,
+  type Loan,
+} from '@striper/core'
 import { NO_BYTES, ownerOf, readInto, tellReadable } from '@striper/core'
 import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 
 /** No common size of a block: behind one that fills it exactly there is nothing to read. */
 export const LANDING_BYTES = 6 * 1024
-/** With the headers of a parcel no more than 256 KiB, and so than a chunk has. */
-const READ_BYTES = 255 * 1024
+/** With the headers of a parcel no more than a chunk has. */
+const READ_BYTES = CHUNK_BYTES - 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
 

@@ -9,7 +9,7 @@ import { newSecret, tlsClient, tlsServer } from '@striper/tls'
 import { trunk } from '@striper/trunk'
 import { listening } from './scene.ts'
 
-const window = { windowBytes: 256 * 1024 }
+const window = { windowBytes: 512 * 1024 }
 const chance = rng(77)
 conformance(
   'reassemble over a trunk of 4 lanes that are cut at random',

@@ -108,7 +108,7 @@ export async function converse(pipe: BytePipe, says: Buffer, hears: Buffer, chun
 
 /** A conversation both ways over a scene, to its end: all closed, all equal, nothing left. */
 export async function exchange(scene: Scene, bytes: number): Promise<void> {
-  const window = { windowBytes: 256 * 1024 }
+  const window = { windowBytes: 512 * 1024 }
   const [up, down] = [text(1, 0, bytes), text(2, 0, bytes)]
   const near = converse(reassemble(window)(scene.near), up, down)
   const far = scene.far.then(far => converse(reassemble(window)(far), down, up))

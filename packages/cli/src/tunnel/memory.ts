@@ -12,7 +12,7 @@
  *  the channel and in its connection to be written, 256 KiB each. */
 export const CHANNEL_BYTES = (64 + 2 * 256) * 1024
 /** The least that a session can do with, in bytes: the smallest window of a stripe. */
-export const LEAST_SHARE_BYTES = 256 * 1024
+export const LEAST_SHARE_BYTES = 512 * 1024
 /** A session gets no more than this part of what is left, so that many find room. */
 const PART = 1 / 32
 

@@ -12,6 +12,7 @@ import { type Loan, type Message, PipeError, sizeOf } from '@striper/core'
 import { check, LEAP_MS, lookAt, STARVED_MS, takeLeaver } from './health.ts'
 import { Lane } from './lane.ts'
 import type { CoreOptions, Mode, Output, Totals } from './output.ts'
+import type { ParcelSizes } from './parcels.ts'
 import { ackLanes, Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import * as wire from './wire.ts'
@@ -30,11 +31,13 @@ export class StripeCore {
   #tokens = 0
 
   readonly mode: Mode // how to send; may be changed at any time
+  readonly sizes: ParcelSizes // how large parcels should be
 
   constructor(options: CoreOptions, now: number) {
     this.#noLaneTimeoutMs = options.noLaneTimeoutMs
     this.mode = { endless: false, redundant: options.redundant }
     this.#sender = new Sender(options, this.#lanes, this.mode)
+    this.sizes = this.#sender.sizes
     this.#receiver = new Receiver(options.windowBytes)
     this.#noLaneSince = now
   }
@@ -56,11 +59,6 @@ export class StripeCore {
   get totals(): Totals {
     const { retainedBytes, copiedBytes } = this.#sender
     return { retainedBytes, copiedBytes, duplicates: this.#receiver.duplicates }
-  }
-
-  /** The size of parcels that suits the lanes. */
-  get parcelBytes(): number {
-    return this.#sender.parcelBytes
   }
 
   /** The credit that HELLO states. */

@@ -35,11 +35,11 @@ const REPAIR = 1.25
 const PARCEL_MS = 20
 const LEAN_PARCEL_MS = 4
 const LEAST_PARCEL_BYTES = 4 * 1024
-const MOST_PARCEL_BYTES = 64 * 1024
+export const MOST_SLOW_PARCEL_BYTES = 64 * 1024
 /** Where lanes take as many in less time parcels are larger, for each costs some microseconds
  *  whatever its size: as much as a lane takes in so long, but no more than one read brings. */
-const FAST_PARCEL_MS = 4
-const MOST_FAST_PARCEL_BYTES = 255 * 1024
+export const FAST_PARCEL_MS = 4
+const MOST_FAST_PARCEL_BYTES = 511 * 1024
 /** With one parcel at a time a lane rests while that is acknowledged, and is then believed to do no
  *  more: two of the least. (BBR has four packets for it.) */
 const LEAST_ROOM_BYTES = 2 * LEAST_PARCEL_BYTES
@@ -127,7 +127,7 @@ export class Meter {
 
   /** The size of parcels that suits the lane: about 20 ms of it, or 4 where it is lean, 4 to
    *  64 KiB. Where 4 ms of the lanes that it is used with, each of about `typical` bytes a ms, are
-   *  more than that, so many, up to 255 KiB, but still no more than 20 ms of this one. */
+   *  more than that, so many, up to 511 KiB, but still no more than 20 ms of this one. */
   parcelBytes(lean: boolean, typical = this.rate ?? 0): number {
     const { rate } = this
     // A lower bound makes no parcels small: small ones cost more, and so confirm it.
@@ -136,7 +136,7 @@ export class Meter {
     }
     const bytes = Math.floor(rate * (lean ? LEAN_PARCEL_MS : PARCEL_MS))
     const fast = Math.min(Math.floor(typical * FAST_PARCEL_MS), MOST_FAST_PARCEL_BYTES, bytes)
-    return Math.max(Math.min(bytes, MOST_PARCEL_BYTES), fast, LEAST_PARCEL_BYTES)
+    return Math.max(Math.min(bytes, MOST_SLOW_PARCEL_BYTES), fast, LEAST_PARCEL_BYTES)
   }
 
   /** Bytes that may be under way at once, and one parcel more: what the lane holds, and a little;

@@ -2,6 +2,7 @@
 // under way in the window.
 
 import type { Lane } from './lane.ts'
+import { FAST_PARCEL_MS, MOST_SLOW_PARCEL_BYTES } from './meter.ts'
 import { INITIAL_CREDIT } from './wire.ts'
 
 /** A lane with less than this share of the fastest one's rate does not make parcels small. */
@@ -11,21 +12,43 @@ const FIRST_PARCEL_BYTES = 16 * 1024
 /** Of the window, so that this many parcels may be under way in it. */
 const AT_ONCE = 4
 
-/** The size of parcels, in bytes; `windowBytes` is the smaller of both ends' windows. */
-export function parcelBytesOf(lanes: ReadonlyMap<number, Lane>, windowBytes: number): number {
-  let fastest = 0
-  let sum = 0
-  for (const { rate = 0 } of lanes.values()) {
-    fastest = Math.max(fastest, rate)
-    sum += rate
+/** Beside the bytes of a parcel, the headers of what stands on the stripe should fit. */
+export const HEADERS_BYTES = 64
+
+/** How large the parcels of a stripe should be. */
+export class ParcelSizes {
+  readonly #lanes: ReadonlyMap<number, Lane>
+  /** The smaller of both ends' windows, as far as is known. */
+  windowBytes = INITIAL_CREDIT
+
+  constructor(lanes: ReadonlyMap<number, Lane>) {
+    this.#lanes = lanes
   }
-  let bytes = Infinity
-  for (const { meter, lean } of lanes.values()) {
-    // One whose limit is not known would stay slow for want of parcels that it can take.
-    const worth = !meter.known || (meter.rate ?? 0) >= fastest * WORTH_USING
+
+  /** What suits the lanes, and the window, in bytes. */
+  get preferredBytes(): number {
+    let fastest = 0
+    let sum = 0
+    for (const { rate = 0 } of this.#lanes.values()) {
+      fastest = Math.max(fastest, rate)
+      sum += rate
+    }
     // By what lanes can do on average: one of several fast ones seems slow whenever it had little.
-    if (worth) bytes = Math.min(bytes, meter.parcelBytes(lean, sum / lanes.size))
+    const typical = sum / this.#lanes.size
+    let bytes = Infinity
+    for (const { meter, lean } of this.#lanes.values()) {
+      if (meter.known && (meter.rate ?? 0) < fastest * WORTH_USING) continue
+      const suits = meter.parcelBytes(lean, typical)
+      bytes = Math.min(bytes, meter.known ? suits : Math.max(suits, untriedBytes(typical)))
+    }
+    if (!Number.isFinite(bytes)) return FIRST_PARCEL_BYTES
+    return Math.min(bytes, Math.max(this.windowBytes, INITIAL_CREDIT) / AT_ONCE)
   }
-  if (!Number.isFinite(bytes)) return FIRST_PARCEL_BYTES
-  return Math.min(bytes, Math.max(windowBytes, INITIAL_CREDIT) / AT_ONCE)
+}
+
+/** What a lane gets at least whose limit is not known. Small parcels are for one that may be slow:
+ *  it would stay so for want of what it can take. Among fast ones they are dear for all, and keep
+ *  it from showing what it can do. */
+function untriedBytes(typical: number): number {
+  return typical * FAST_PARCEL_MS > MOST_SLOW_PARCEL_BYTES ? MOST_SLOW_PARCEL_BYTES : 0
 }

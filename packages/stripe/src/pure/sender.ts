@@ -13,7 +13,7 @@ import { Copies, type Copying } from './copies.ts'
 import type { Lane, Parcel } from './lane.ts'
 import { Outbox, type Written } from './outbox.ts'
 import type { CoreOptions, Mode, Output } from './output.ts'
-import { parcelBytesOf } from './parcels.ts'
+import { ParcelSizes } from './parcels.ts'
 import { Retained } from './retained.ts'
 import { deliveryMs } from './schedule.ts'
 import { type Ack, encodeNumbered, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
@@ -27,6 +27,7 @@ const PAUSE_MS = 25
 type Sending = Copying
 
 export class Sender {
+  readonly sizes: ParcelSizes
   readonly #options: CoreOptions
   readonly #mode: Readonly<Mode>
   readonly #lanes: ReadonlyMap<number, Lane>
@@ -38,7 +39,6 @@ export class Sender {
   #floor = 0 // every number below has arrived
   #sentBytes = NO_BYTES // of parcels, each counted once
   #limit = NO_BYTES + INITIAL_CREDIT
-  #window = INITIAL_CREDIT // the smaller of both ends'
   #turn = 0
   #end: Parcel | undefined
   #ackedAt = 0
@@ -46,6 +46,7 @@ export class Sender {
   constructor(options: CoreOptions, lanes: ReadonlyMap<number, Lane>, mode: Readonly<Mode>) {
     this.#options = options
     this.#lanes = lanes
+    this.sizes = new ParcelSizes(lanes)
     this.#mode = mode
   }
 
@@ -68,11 +69,6 @@ export class Sender {
   get starved(): boolean {
     const { head } = this.#outbox
     return head !== undefined && this.#sentBytes + head.bytes > this.#limit
-  }
-
-  /** The size of parcels that suits the lanes, and the window. */
-  get parcelBytes(): number {
-    return parcelBytesOf(this.#lanes, this.#window)
   }
 
   /** Whether the END and everything before it has arrived. */
@@ -175,7 +171,7 @@ export class Sender {
 
   /** The far end has the session, and states its credit, which is its window. */
   hello(limit: number): void {
-    this.#window = Math.min(limit, this.#options.windowBytes)
+    this.sizes.windowBytes = Math.min(limit, this.#options.windowBytes)
     this.credit(limit)
   }
 

@@ -31,8 +31,9 @@ export const MAY_OPEN = 1
 export const SESSION_ID_BYTES = 16
 export const PARCEL_HEADER_BYTES = 9
 
-/** What a writer may send before it has heard of its reader: bytes of parcels. */
-export const INITIAL_CREDIT = 256 * 1024
+/** What a writer may send before it has heard of its reader: bytes of parcels. So no reader has
+ *  less room, and no parcel more. */
+export const INITIAL_CREDIT = 512 * 1024
 /** A writer never has a parcel this far, in numbers, beyond the first unacknowledged one. */
 export const MAX_PARCELS_UNDER_WAY = 8192
 /** The longest reason of an ABORT, in bytes. */

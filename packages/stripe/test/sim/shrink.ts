@@ -96,7 +96,7 @@ const rounded = (value: number, to: number) => Math.floor(value / to) * to
 const SIMPLER: readonly Simpler[] = [
   scenario => ({ ...scenario, redundant: false }),
   scenario => ({ ...scenario, schedule: 'soonest' }),
-  scenario => ({ ...scenario, windowBytes: 256 * 1024 }),
+  scenario => ({ ...scenario, windowBytes: 512 * 1024 }),
   everyPath({ bytesPerMs: 4 }), // slow: a few messages are then under way for long
   everyPath({ delayMs: 64 }),
   everyPath({ bufferBytes: 64 * 1024 }),
