@@ -64,9 +64,13 @@ export class ChunkLoan implements Loan {
   }
 }
 
-/** As much as a read may bring, with the headers of a parcel. */
-export const CHUNK_BYTES = 512 * 1024
-const KEEP_AT_MOST = 32
+/** What is read at a time of whoever sends much. */
+export const CHUNK_BYTES = 256 * 1024
+/** What is read at a time of whoever has always as much. It is dear where it is hardly filled. */
+export const LARGE_CHUNK_BYTES = 512 * 1024
+const KEEP_AT_MOST = 64
 
 /** The chunks of all sockets of this thread. */
 export const chunks = new ChunkStock(CHUNK_BYTES, KEEP_AT_MOST)
+/** The large ones. */
+export const largeChunks = new ChunkStock(LARGE_CHUNK_BYTES, KEEP_AT_MOST)

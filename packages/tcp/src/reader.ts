@@ -7,9 +7,9 @@
 //
 // Memory has to be set aside for a socket before its data comes. So each has the landing, which
 // costs one that is idle nothing, until that was full. From then on it only says that there is
-// something to read: then a large chunk is taken, and all that waits is read into it. A read that
-// brings little takes it back to the landing. What is copied is the landing: small messages, and
-// the first bytes of a large one.
+// something to read: then a large chunk is taken, and all that waits is read into it; a larger one
+// where the last was full. A read that brings little takes it back to the landing. What is copied
+// is the landing: small messages, and the first bytes of a large one.
 
 import {
   CHUNK_BYTES,
@@ -17,16 +17,17 @@ import {
   chunks,
   compact,
   descriptorOf,
-  type Loan,
+  largeChunks,
 } from '@striper/core'
-import { NO_BYTES, ownerOf, readInto, tellReadable } from '@striper/core'
+import { type Loan, NO_BYTES, ownerOf, readInto, tellReadable } from '@striper/core'
 import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 
 /** No common size of a block: behind one that fills it exactly there is nothing to read. */
 export const LANDING_BYTES = 6 * 1024
-/** With the headers of a parcel no more than a chunk has. */
-const READ_BYTES = CHUNK_BYTES - 1024
+/** Less than a chunk has by the headers of a parcel, so that one lies in one. */
+const HEADERS_BYTES = 1024
+const READ_BYTES = CHUNK_BYTES - HEADERS_BYTES
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
 
@@ -34,6 +35,8 @@ const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
 /** In place of the landing, for a socket that is only to say that there is something. */
 const NOWHERE = landing.subarray(0, 0)
 let next: Buffer | undefined // for the socket that has just read
+/** Those that filled a chunk when they were read last, and get large ones. */
+const pouring = new WeakSet<Socket>()
 
 /** What all sockets of this thread that can lend have read so far, in bytes. */
 export interface ReadStats {
@@ -49,7 +52,13 @@ const stats: ReadStats = { bytes: NO_BYTES, copiedBytes: NO_BYTES, lentBytes: NO
 
 /** Counters of this thread that only rise, and how many chunks are lent and free just now. */
 export function readStats(): Readonly<ReadStats> & { lentChunks: number; freeChunks: number } {
-  return { ...stats, lentChunks: chunks.lent, freeChunks: chunks.free }
+  return { ...stats, ...countChunks() }
+}
+
+function countChunks() {
+  const stocks = [chunks, largeChunks]
+  const count = (of: 'lent' | 'free') => stocks.reduce((sum, stock) => sum + stock[of], 0)
+  return { lentChunks: count('lent'), freeChunks: count('free') }
 }
 
 /** Whoever reads from a socket with loans. */
@@ -97,10 +106,14 @@ function landed(this: Socket, bytes: number): boolean {
 function readable(this: Socket): Buffer | undefined {
   const owner = ownerOf(this) as Owner | undefined
   if (!owner?.lends) return landing
-  const loan = chunks.take()
-  const bytes = read(this, loan.memory, 0, READ_BYTES)
+  const stock = pouring.has(this) ? largeChunks : chunks
+  const loan = stock.take()
+  const most = stock.chunkBytes - HEADERS_BYTES
+  const bytes = read(this, loan.memory, 0, most)
   stats.bytes += bytes ?? 0
   if (bytes !== undefined && bytes >= LANDING_BYTES) {
+    if (bytes === most) pouring.add(this)
+    else if (bytes <= READ_BYTES) pouring.delete(this)
     lendFilled(owner, loan, bytes)
     return undefined
   }
