@@ -18,7 +18,7 @@ const COMMON_OPTIONS = {
   socket: optional('PATH', path, 'where striper status asks (one for each process, see status)'),
   window: preset(
     'SIZE',
-    sizeFrom('256Ki', '1Gi'),
+    sizeFrom('512Ki', '1Gi'),
     '16Mi',
     'what may wait at this end of a session for its reader',
   ),

@@ -122,14 +122,14 @@ wrong('size', size, [
   ['-1', /64Ki, 16Mi or 2G/],
 ])
 
-right('a window', sizeFrom('256Ki', '1Gi'), [
-  ['256Ki', 2 ** 18],
+right('a window', sizeFrom('512Ki', '1Gi'), [
+  ['512Ki', 2 ** 19],
   ['1Gi', 2 ** 30],
 ])
 
-wrong('a window', sizeFrom('256Ki', '1Gi'), [
-  ['262143', /from 256Ki to 1Gi/],
-  ['1073741825', /from 256Ki to 1Gi/],
+wrong('a window', sizeFrom('512Ki', '1Gi'), [
+  ['524287', /from 512Ki to 1Gi/],
+  ['1073741825', /from 512Ki to 1Gi/],
 ])
 
 right('a count', count(1, 32), [

@@ -67,7 +67,7 @@ export class ChunkLoan implements Loan {
 /** What is read at a time of whoever sends much. */
 export const CHUNK_BYTES = 256 * 1024
 /** What is read at a time of whoever has always as much. It is dear where it is hardly filled. */
-export const LARGE_CHUNK_BYTES = 512 * 1024
+const LARGE_CHUNK_BYTES = 512 * 1024
 const KEEP_AT_MOST = 64
 
 /** The chunks of all sockets of this thread. */

@@ -35,6 +35,7 @@ const REPAIR = 1.25
 const PARCEL_MS = 20
 const LEAN_PARCEL_MS = 4
 const LEAST_PARCEL_BYTES = 4 * 1024
+/** The most of a lane that is not fast. */
 export const MOST_SLOW_PARCEL_BYTES = 64 * 1024
 /** Where lanes take as many in less time parcels are larger, for each costs some microseconds
  *  whatever its size: as much as a lane takes in so long, but no more than one read brings. */
