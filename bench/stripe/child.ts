@@ -21,22 +21,26 @@ export function obstacle(): string | undefined {
   return existsSync('/proc/self/stat') ? undefined : 'needs /proc, as Linux has it'
 }
 
+/** Those that run. None outlives this process. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM')
+})
+
 export class Child {
   readonly #child: ChildProcess
   readonly #heard = new EventEmitter()
-  readonly #kill = () => this.#child.kill('SIGTERM')
 
-  /** It does not outlive this process. */
   constructor([command, ...args]: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.#child = spawn(command!, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     })
-    process.once('exit', this.#kill)
+    running.add(this.#child)
     this.#heard.on('error', () => undefined) // whoever waits hears of it too
     this.#child.once('error', error => this.#heard.emit('error', error))
     this.#child.once('exit', code => {
-      process.off('exit', this.#kill)
+      running.delete(this.#child)
       this.#heard.emit('error', new Error(`${args.join(' ')} exited with ${code}`))
     })
     this.#child.stdin!.on('error', () => undefined) // its exit tells
@@ -72,7 +76,7 @@ export class Child {
   /** Resolves when it has gone. */
   async stop(): Promise<void> {
     const gone = this.#child.exitCode === null && once(this.#child, 'exit')
-    this.#kill()
+    this.#child.kill('SIGTERM')
     await gone
   }
 }

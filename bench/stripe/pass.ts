@@ -1,4 +1,5 @@
-// One pass: a chain of two relays and a load, all new processes; one download through it.
+// A chain of two relays and a load, all processes of their own, and passes: downloads through it,
+// on one connection.
 //
 //   client ◀── near relay ◀══ lanes, or one connection ══ far relay ◀── target
 
@@ -9,20 +10,20 @@ import { join } from 'node:path'
 import { newSecret } from 'striper'
 import { sum } from '../lib/figures.ts'
 import { Child } from './child.ts'
-import type { Come, Job } from './load.ts'
+import type { Amount, Come } from './load.ts'
 import type { Counts } from './relay.ts'
 
 /** What carries the bytes. */
 export type Chain =
   { by: 'pair'; lanes: number; tls: boolean } | { by: 'naive'; tls: boolean } | { by: 'haproxy' }
 
-/** What a pass came to, after the warming up; both relays together, but for their memory. */
+/** What a pass came to; both relays together, but for their memory. */
 export interface Pass {
   /** GB/s. */
   speed: number
   /** CPU seconds for each GB. */
   cpu: number
-  /** The larger peak of the two, in MiB, the warming up included. */
+  /** The larger peak of the two so far, in MiB. */
   memory: number
   /** Bytes that JavaScript copied for each byte; undefined where nobody counts. */
   copied: number | undefined
@@ -34,32 +35,74 @@ const LIMIT_MS = 300_000
 const GB = 1e9
 const MIB = 1024 * 1024
 
-/** How long to warm up, and how much to download after that. */
-export type Amount = Pick<Job, 'warmMs' | 'seconds' | 'bytes'>
+/** A chain that runs, and is idle but for its passes. */
+export class RunningChain {
+  readonly #load: Child
+  readonly #relays: readonly Child[]
+  readonly #counts: boolean
 
-/** Measures a chain. `programs` is where they are built. */
-export async function pass(
-  chain: Chain,
-  programs: string,
-  amount: Amount,
-  nodeOptions: readonly string[] = [],
-): Promise<Pass> {
-  const node = [process.execPath, ...nodeOptions]
-  const load = new Child([process.execPath, join(programs, 'load.cjs')])
-  const relays: Child[] = []
-  try {
-    let port = await load.hear<number>('port')
-    for (const kind of kindsOf(chain)) {
-      const relay =
-        chain.by === 'haproxy'
-          ? await startHaproxy(port)
-          : await startNode([...node, join(programs, 'relay.cjs'), kind, port, lanesOf(chain)])
-      relays.push(relay.child)
-      port = relay.port
+  private constructor(load: Child, relays: readonly Child[], counts: boolean) {
+    this.#load = load
+    this.#relays = relays
+    this.#counts = counts
+  }
+
+  /** Starts a chain, and connects to it. `programs` is where they are built. */
+  static async start(
+    chain: Chain,
+    programs: string,
+    nodeOptions: readonly string[] = [],
+  ): Promise<RunningChain> {
+    const node = [process.execPath, ...nodeOptions]
+    const load = new Child([process.execPath, join(programs, 'load.cjs')])
+    const relays: Child[] = []
+    const running = new RunningChain(load, relays, chain.by === 'pair')
+    try {
+      let port = await load.hear<number>('port')
+      for (const kind of kindsOf(chain)) {
+        const relay =
+          chain.by === 'haproxy'
+            ? await startHaproxy(port)
+            : await startNode([...node, join(programs, 'relay.cjs'), kind, port, lanesOf(chain)])
+        relays.push(relay.child)
+        port = relay.port
+      }
+      load.say({ port })
+      return running
+    } catch (error) {
+      await running.stop()
+      throw error
     }
-    return await download(load, relays, { port, ...amount }, chain.by === 'pair')
-  } finally {
-    await Promise.all([load, ...relays].map(child => child.stop()))
+  }
+
+  /** One download. */
+  async pass(amount: Amount): Promise<Pass> {
+    const before = await this.#figures()
+    const done = this.#load.hear<Come>('done', LIMIT_MS)
+    this.#load.say(amount)
+    const { bytes, ms } = await done
+    const after = await this.#figures()
+    const gigabytes = bytes / GB
+    const since = (name: keyof Counts) => after.total(name) - before.total(name)
+    const cpu = (at: typeof before) => sum(at.usages.map(({ cpuSeconds }) => cpuSeconds))
+    return {
+      speed: gigabytes / (ms / 1000),
+      cpu: (cpu(after) - cpu(before)) / gigabytes,
+      memory: Math.max(...after.usages.map(({ peakBytes }) => peakBytes)) / MIB,
+      copied: this.#counts ? since('copied') / bytes : undefined,
+      parcel: this.#counts ? since('parcelBytes') / since('parcels') / 1024 : undefined,
+    }
+  }
+
+  async #figures() {
+    const usages = this.#relays.map(relay => relay.usage())
+    const counted = this.#counts ? await Promise.all(this.#relays.map(askCounts)) : []
+    const total = (name: keyof Counts) => sum(counted.map(each => each[name]))
+    return { usages, total }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#load, ...this.#relays].map(child => child.stop()))
   }
 }
 
@@ -124,32 +167,6 @@ async function listening(port: number): Promise<void> {
     if (answered) return
     if (tries === 100) throw new Error('haproxy does not listen')
     await new Promise(resolve => setTimeout(resolve, 50))
-  }
-}
-
-async function download(load: Child, relays: readonly Child[], job: Job, counts: boolean) {
-  const figures = async () => {
-    const usages = relays.map(relay => relay.usage())
-    const counted = counts ? await Promise.all(relays.map(askCounts)) : []
-    const total = (name: keyof Counts) => sum(counted.map(each => each[name]))
-    return { usages, total }
-  }
-  const [warm, done] = [load.hear<Come>('warm'), load.hear<Come>('done', LIMIT_MS)]
-  done.catch(() => undefined) // whoever waits for `warm` hears of it
-  load.say(job)
-  const { bytes: bytesBefore, ms: msBefore } = await warm
-  const before = await figures()
-  const { bytes, ms } = await done
-  const after = await figures()
-  const gigabytes = (bytes - bytesBefore) / GB
-  const since = (name: keyof Counts) => after.total(name) - before.total(name)
-  const cpu = (at: typeof before) => sum(at.usages.map(({ cpuSeconds }) => cpuSeconds))
-  return {
-    speed: gigabytes / ((ms - msBefore) / 1000),
-    cpu: (cpu(after) - cpu(before)) / gigabytes,
-    memory: Math.max(...after.usages.map(({ peakBytes }) => peakBytes)) / MIB,
-    copied: counts ? since('copied') / GB / gigabytes : undefined,
-    parcel: counts ? since('parcelBytes') / since('parcels') / 1024 : undefined,
   }
 }
 

@@ -1,6 +1,7 @@
 // The rows: so many lanes, plain or with TLS, beside the relays that people have instead.
 
-import type { Amount, Chain, Pass } from './pass.ts'
+import type { Amount } from './load.ts'
+import type { Chain, Pass } from './pass.ts'
 
 export type Contender = 'striper' | 'naive' | 'haproxy'
 export const CONTENDERS: readonly Contender[] = ['striper', 'naive', 'haproxy']
@@ -22,13 +23,17 @@ export interface Row {
   readonly name: string
   readonly lanes: number
   readonly tls: boolean
+  /** How long each contender runs before it is measured, in seconds. */
+  readonly warmSeconds: number
+  /** What goes through each contender in one of its turns, and how many those are in a round. */
   readonly amount: Amount
+  readonly turns: number
   readonly measures: readonly Measure[]
 }
 
 /** Relays run for days; V8 has compiled what they do by then. */
 export const WARM_SECONDS = 5
-const SECONDS = 4
+const TURNS = 3
 const GB = 1e9
 
 const cpu: Measure = {
@@ -72,7 +77,9 @@ function row(lanes: number, tls: boolean): Row {
     name: `${tls ? 'tls' : 'plain'}-${lanes}`,
     lanes,
     tls,
-    amount: { warmMs: WARM_SECONDS * 1000, seconds: SECONDS },
+    warmSeconds: WARM_SECONDS,
+    amount: { seconds: 4 },
+    turns: TURNS,
     measures: [
       four ? timesNaive(cpu, cpuReach) : cpu,
       four && !tls ? timesNaive(speed, 1) : speed,
@@ -89,7 +96,9 @@ export const ROWS: readonly Row[] = [
     name: 'large',
     lanes: 4,
     tls: false,
-    amount: { warmMs: WARM_SECONDS * 1000, bytes: 10 * GB },
+    warmSeconds: WARM_SECONDS,
+    amount: { bytes: 10 * GB },
+    turns: 1,
     measures: [{ ...memory, reach: () => 128 }, cpu, speed],
   },
 ]

@@ -8,9 +8,10 @@ import { numberOption, parsed, UsageError } from '../../examples/lib/command.ts'
 import { endOnSignal, peersIn, rowsNamed } from '../lib/command.ts'
 import { buildPrograms } from './build.ts'
 import { obstacle } from './child.ts'
-import { type Amount, type Pass, pass } from './pass.ts'
+import { type Pass, RunningChain } from './pass.ts'
 import { profileOptions, sharesOf, toTable } from './profile.ts'
 import { heading, mediansOf, tableHead, toJson, toLines } from './report.ts'
+import { round } from './round.ts'
 import { chainOf, type Contender, CONTENDERS, type Row, ROWS, WARM_SECONDS } from './rows.ts'
 
 const HELP = `
@@ -20,10 +21,12 @@ npm run bench -- stripe [ROW...] [--json] [--rounds N] [--without NAME,...] [--w
 Downloads through a striping pair (bridge, reassemble, stripe, frame, tcp), entry and exit each a
 process of its own, and measures what the two cost: beside two chained relays as everybody writes
 them, a.pipe(b), and two chained HAProxys, where there is one. The load is a third process. All over
-loopback; needs Linux, for /proc. One round of all rows takes four minutes.
+loopback; needs Linux, for /proc. In a round all contenders of a row run at once, and each is loaded
+for four seconds while the others are idle, three times: so what else the machine does meets all of
+them. One round of all rows takes seven minutes.
 
   --json          a line of JSON for each figure: row, value, unit, reach, holds, peers
-  --rounds N      medians of N rounds, in each of which the contenders take turns (5)
+  --rounds N      medians of N rounds, each with new processes; in a round that of its turns (5)
   --without A,B   of naive, haproxy
   --warm S        how long each runs before it is measured, in seconds (${WARM_SECONDS}): V8 has compiled most of
                   what it does by then
@@ -45,6 +48,8 @@ const OPTIONS = {
   smoke: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
+
+const PROFILE_SECONDS = 4
 
 type Options = ReturnType<typeof parse>
 
@@ -101,7 +106,7 @@ function hasHaproxy(): boolean {
   }
 }
 
-/** The medians of a row's rounds. Each round begins with another contender. */
+/** The medians of a row's rounds. */
 async function measure(
   row: Row,
   programs: string,
@@ -109,13 +114,9 @@ async function measure(
   rounds: number,
 ): Promise<Partial<Record<Contender, Pass>>> {
   const passes = new Map<Contender, Pass[]>()
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < contenders.length; turn++) {
-      const contender = contenders[(round + turn) % contenders.length]!
-      const chain = chainOf(contender, row)
-      if (chain === undefined) continue
-      const came = await pass(chain, programs, row.amount)
-      passes.set(contender, [...(passes.get(contender) ?? []), came])
+  for (let number = 0; number < rounds; number++) {
+    for (const [contender, pass] of await round(row, programs, contenders)) {
+      passes.set(contender, [...(passes.get(contender) ?? []), pass])
     }
   }
   return Object.fromEntries([...passes].map(([contender, each]) => [contender, mediansOf(each)]))
@@ -124,14 +125,13 @@ async function measure(
 async function profileRows({ chosen }: Options, programs: string): Promise<void> {
   for (const row of chosen) {
     const folder = mkdtempSync(join(tmpdir(), 'striper-profile-'))
+    const options = profileOptions(folder)
     try {
-      const came = await pass(
-        chainOf('striper', row)!,
-        programs,
-        row.amount,
-        profileOptions(folder),
-      )
-      const parcels = `parcels of ${came.parcel!.toFixed(1)} KiB`
+      const chain = await RunningChain.start(chainOf('striper', row)!, programs, options)
+      await chain.pass({ seconds: row.warmSeconds })
+      const { parcel } = await chain.pass({ seconds: PROFILE_SECONDS })
+      await chain.stop()
+      const parcels = `parcels of ${parcel!.toFixed(1)} KiB`
       console.log(`${row.name}, both ends, ${parcels}: share of the time that was not idle`)
       for (const line of toTable(sharesOf(folder, programs))) console.log(line)
     } finally {
@@ -142,16 +142,12 @@ async function profileRows({ chosen }: Options, programs: string): Promise<void>
 
 function parse(args: string[]) {
   const { values, positionals } = parsed({ args, options: OPTIONS, allowPositionals: true })
-  const warmMs = 1000 * numberOption('warm', values.warm, 1, 600)
-  const chosen = rowsNamed(ROWS, positionals).map(row => withAmount(row, { warmMs }))
+  const warmSeconds = numberOption('warm', values.warm, 1, 600)
+  const chosen = rowsNamed(ROWS, positionals).map(row => ({ ...row, warmSeconds }))
   const without = peersIn(values.without, CONTENDERS, 'striper')
   const contenders = CONTENDERS.filter(each => !without.includes(each))
   const rounds = numberOption('rounds', values.rounds, 1, 1000)
   if (!values.smoke) return { ...values, chosen, contenders, rounds }
-  const smoke = withAmount(ROWS[0]!, { warmMs: 1000, seconds: 1 })
+  const smoke = { ...ROWS[0]!, warmSeconds: 1, amount: { seconds: 1 }, turns: 1 }
   return { ...values, chosen: [smoke], contenders: ['striper'] as Contender[], rounds: 1 }
-}
-
-function withAmount(row: Row, amount: Partial<Amount>): Row {
-  return { ...row, amount: { ...row.amount, ...amount } }
 }

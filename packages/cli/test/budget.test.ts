@@ -1,9 +1,10 @@
 // What a server takes of the system, and how often it says what a stranger causes.
 
+import { LEAST_WINDOW_BYTES } from 'striper'
 import { expect, test } from 'vitest'
 import type { ClientSettings, ServerSettings } from '../src/settings.ts'
 import { budgetOf, channelsOf } from '../src/tunnel/budget.ts'
-import { CHANNEL_BYTES, divided, LEAST_SHARE_BYTES, Shares } from '../src/tunnel/memory.ts'
+import { CHANNEL_BYTES, divided, Shares } from '../src/tunnel/memory.ts'
 import { Sparing } from '../src/tunnel/sparing.ts'
 
 const settings = (maxConnections: number, maxChannels: number, memoryBytes = 1e10) =>
@@ -30,8 +31,8 @@ test.each([
 })
 
 test.each([
-  [4 * 7 * LEAST_SHARE_BYTES, 7],
-  [4 * 7 * LEAST_SHARE_BYTES - 1, 6],
+  [4 * 7 * LEAST_WINDOW_BYTES, 7],
+  [4 * 7 * LEAST_WINDOW_BYTES - 1, 6],
 ])('with %i bytes of memory: %i sessions', (memory, sessions) => {
   const budget = budgetOf(settings(9, 9, memory), 1e6)
   expect(budget.sessions).toBe(sessions)
@@ -56,18 +57,18 @@ test('shares shrink with what is left, to the least; one past the last there is 
   const taken: number[] = []
   for (let share; (share = shares.take(16 * 2 ** 20)) !== undefined;) taken.push(share)
   expect(taken).toEqual([...taken].sort((a, b) => b - a))
-  expect(taken.at(-1)).toBe(LEAST_SHARE_BYTES)
+  expect(taken.at(-1)).toBe(LEAST_WINDOW_BYTES)
   expect(shares.bytes - shares.takenBytes).toBeGreaterThanOrEqual(0)
-  expect(shares.bytes - shares.takenBytes).toBeLessThan(LEAST_SHARE_BYTES)
-  shares.give(LEAST_SHARE_BYTES)
-  expect(shares.take(2 ** 20)).toBe(LEAST_SHARE_BYTES)
+  expect(shares.bytes - shares.takenBytes).toBeLessThan(LEAST_WINDOW_BYTES)
+  shares.give(LEAST_WINDOW_BYTES)
+  expect(shares.take(2 ** 20)).toBe(LEAST_WINDOW_BYTES)
   expect(shares.take(2 ** 20)).toBeUndefined()
 })
 
 test('as many of the least as there are, and not one more', () => {
-  const shares = new Shares(3 * LEAST_SHARE_BYTES)
-  const four = [1, 2, 3, 4].map(() => shares.take(LEAST_SHARE_BYTES))
-  expect(four).toEqual([LEAST_SHARE_BYTES, LEAST_SHARE_BYTES, LEAST_SHARE_BYTES, undefined])
+  const shares = new Shares(3 * LEAST_WINDOW_BYTES)
+  const four = [1, 2, 3, 4].map(() => shares.take(LEAST_WINDOW_BYTES))
+  expect(four).toEqual([LEAST_WINDOW_BYTES, LEAST_WINDOW_BYTES, LEAST_WINDOW_BYTES, undefined])
 })
 
 test('five are said at once, then one each ten seconds, with the number of the others', () => {

@@ -3,6 +3,7 @@
 
 import { totalmem } from 'node:os'
 import { inspect } from 'node:util'
+import { StripePipe } from 'striper'
 import { expect, test } from 'vitest'
 import { UsageError } from '../src/exit.ts'
 import { parseCommandLine, valuesOf } from '../src/option.ts'
@@ -52,6 +53,18 @@ test('a server with nothing said takes lanes at port 7000, and does nothing for 
   expect(settings.maxConnections).toBeLessThanOrEqual(10_000)
   expect(settings.memoryBytes).toBeGreaterThan(2 ** 24)
   expect(settings.memoryBytes).toBeLessThanOrEqual(totalmem() / 2)
+})
+
+test.each([
+  ['512Ki', true],
+  ['524287', false],
+  ['1Gi', true],
+  ['1073741825', false],
+])('--window %s: the command takes it if a stripe does: %s', (size, takes) => {
+  const settings = () => server('--window', size).windowBytes
+  if (takes) new StripePipe({ windowBytes: settings() }).destroy()
+  else expect(settings).toThrow(UsageError)
+  if (!takes) expect(() => new StripePipe({ windowBytes: Number(size) })).toThrow(RangeError)
 })
 
 test('every limit that is said takes effect', () => {

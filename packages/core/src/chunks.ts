@@ -64,13 +64,9 @@ export class ChunkLoan implements Loan {
   }
 }
 
-/** What is read at a time of whoever sends much. */
-export const CHUNK_BYTES = 256 * 1024
-/** What is read at a time of whoever has always as much. It is dear where it is hardly filled. */
-const LARGE_CHUNK_BYTES = 512 * 1024
 const KEEP_AT_MOST = 64
 
-/** The chunks of all sockets of this thread. */
-export const chunks = new ChunkStock(CHUNK_BYTES, KEEP_AT_MOST)
-/** The large ones. */
-export const largeChunks = new ChunkStock(LARGE_CHUNK_BYTES, KEEP_AT_MOST)
+/** What the sockets of this thread are read into. */
+export const chunks = new ChunkStock(512 * 1024, KEEP_AT_MOST)
+/** What TLS records are gathered in: each is of one connection, and seldom full. */
+export const recordChunks = new ChunkStock(256 * 1024, KEEP_AT_MOST)

@@ -6,6 +6,8 @@ import { type Schedule, soonest } from './pure/schedule.ts'
 import { INITIAL_CREDIT, SESSION_ID_BYTES } from './pure/wire.ts'
 
 const DEFAULT_WINDOW_BYTES = 16 * 1024 * 1024
+/** The smallest window of a stripe, in bytes: the credit that every session begins with. */
+export const LEAST_WINDOW_BYTES = INITIAL_CREDIT
 const LARGEST_WINDOW_BYTES = 1024 * 1024 * 1024
 const DEFAULT_NO_LANE_TIMEOUT_MS = 60_000
 const LEAST_PARCEL_BYTES = 1024
@@ -50,8 +52,8 @@ export function checked(options: StripeOptions) {
   if (session.length !== SESSION_ID_BYTES) {
     throw new RangeError(`session must be ${SESSION_ID_BYTES} bytes, got ${session.length}`)
   }
-  if (!(windowBytes >= INITIAL_CREDIT && windowBytes <= LARGEST_WINDOW_BYTES)) {
-    const range = `${INITIAL_CREDIT}..${LARGEST_WINDOW_BYTES}`
+  if (!(windowBytes >= LEAST_WINDOW_BYTES && windowBytes <= LARGEST_WINDOW_BYTES)) {
+    const range = `${LEAST_WINDOW_BYTES}..${LARGEST_WINDOW_BYTES}`
     throw new RangeError(`windowBytes must be ${range}, got ${windowBytes}`)
   }
   const cut = maxParcelBytes >= LEAST_PARCEL_BYTES && maxParcelBytes <= MOST_PARCEL_BYTES

@@ -2,32 +2,28 @@
 //
 //   system ── a little ──▶ landing, one for all sockets
 //                             │ it was not full: that is all; a copy of its own size
-//                             └ it was full: a large chunk, begun with these bytes,
-//                               and one more read for all else that waits
+//                             └ it was full: a part of a large chunk, begun with these
+//                               bytes, and one more read for all else that waits
 //
 // Memory has to be set aside for a socket before its data comes. So each has the landing, which
 // costs one that is idle nothing, until that was full. From then on it only says that there is
-// something to read: then a large chunk is taken, and all that waits is read into it; a larger one
-// where the last was full. A read that brings little takes it back to the landing. What is copied
-// is the landing: small messages, and the first bytes of a large one.
+// something to read: then all that waits is read into a large chunk, behind what others have there.
+// A read that brings little takes it back to the landing. What is copied is the landing: small
+// messages, and the first bytes of a large one.
 
-import {
-  CHUNK_BYTES,
-  type ChunkLoan,
-  chunks,
-  compact,
-  descriptorOf,
-  largeChunks,
-} from '@striper/core'
-import { type Loan, NO_BYTES, ownerOf, readInto, tellReadable } from '@striper/core'
+import { chunks, compact, descriptorOf, type Loan, NO_BYTES, ownerOf } from '@striper/core'
+import { readInto, recordChunks, tellReadable } from '@striper/core'
 import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { Cutter, type OpenChunk } from './cutter.ts'
 
 /** No common size of a block: behind one that fills it exactly there is nothing to read. */
 export const LANDING_BYTES = 6 * 1024
 /** Less than a chunk has by the headers of a parcel, so that one lies in one. */
 const HEADERS_BYTES = 1024
-const READ_BYTES = CHUNK_BYTES - HEADERS_BYTES
+const READ_BYTES = chunks.chunkBytes - HEADERS_BYTES
+/** Behind a read that leaves less room than this a chunk has no further one, which might be cut. */
+const LEAST_ROOM_BYTES = 128 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
 const OWN_BYTES = 64 * 1024
 
@@ -35,8 +31,7 @@ const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
 /** In place of the landing, for a socket that is only to say that there is something. */
 const NOWHERE = landing.subarray(0, 0)
 let next: Buffer | undefined // for the socket that has just read
-/** Those that filled a chunk when they were read last, and get large ones. */
-const pouring = new WeakSet<Socket>()
+const cutter = new Cutter(chunks, LEAST_ROOM_BYTES)
 
 /** What all sockets of this thread that can lend have read so far, in bytes. */
 export interface ReadStats {
@@ -56,7 +51,7 @@ export function readStats(): Readonly<ReadStats> & { lentChunks: number; freeChu
 }
 
 function countChunks() {
-  const stocks = [chunks, largeChunks]
+  const stocks = [chunks, recordChunks]
   const count = (of: 'lent' | 'free') => stocks.reduce((sum, stock) => sum + stock[of], 0)
   return { lentChunks: count('lent'), freeChunks: count('free') }
 }
@@ -95,8 +90,8 @@ function landed(this: Socket, bytes: number): boolean {
   if (small) {
     owner.lend(copyOfLanding(bytes), undefined)
   } else {
-    const loan = chunks.take()
-    lendFilled(owner, loan, fill(this, loan.memory, READ_BYTES))
+    const open = cutter.open()
+    lendCut(owner, open, fill(this, open.memory, open.filled, endOfRead(open)))
     if (!this.destroyed && tellReadable(this, readable)) next = NOWHERE
   }
   return true
@@ -106,28 +101,31 @@ function landed(this: Socket, bytes: number): boolean {
 function readable(this: Socket): Buffer | undefined {
   const owner = ownerOf(this) as Owner | undefined
   if (!owner?.lends) return landing
-  const stock = pouring.has(this) ? largeChunks : chunks
-  const loan = stock.take()
-  const most = stock.chunkBytes - HEADERS_BYTES
-  const bytes = read(this, loan.memory, 0, most)
+  const open = cutter.open()
+  const { memory, filled } = open
+  const bytes = read(this, memory, filled, endOfRead(open))
   stats.bytes += bytes ?? 0
   if (bytes !== undefined && bytes >= LANDING_BYTES) {
-    if (bytes === most) pouring.add(this)
-    else if (bytes <= READ_BYTES) pouring.delete(this)
-    lendFilled(owner, loan, bytes)
+    lendCut(owner, open, bytes)
     return undefined
   }
-  const copy = Buffer.from(loan.memory.subarray(0, bytes ?? 0))
-  loan.release()
+  const copy = Buffer.from(memory.subarray(filled, filled + (bytes ?? 0)))
+  open.leave()
   if (bytes === undefined) return undefined // it is not here yet
   stats.copiedBytes += bytes
   if (bytes > 0) owner.lend(copy, undefined)
   return landing // of an end Node hears there
 }
 
-function lendFilled(owner: Owner, loan: ChunkLoan, bytes: number): void {
+/** Where in a chunk a read ends at the latest. */
+function endOfRead({ filled, room }: OpenChunk): number {
+  return filled + Math.min(READ_BYTES, room)
+}
+
+function lendCut(owner: Owner, open: OpenChunk, bytes: number): void {
   stats.lentBytes += bytes
-  owner.lend(loan.memory.subarray(0, bytes), loan)
+  const { chunk, loan } = open.cut(bytes)
+  owner.lend(chunk, loan)
 }
 
 function copyOfLanding(bytes: number): Buffer {
@@ -138,13 +136,13 @@ function copyOfLanding(bytes: number): Buffer {
 
 function readAll(socket: Socket): Buffer {
   const memory = Buffer.allocUnsafeSlow(OWN_BYTES)
-  return compact(memory.subarray(0, fill(socket, memory, OWN_BYTES)))
+  return compact(memory.subarray(0, fill(socket, memory, 0, OWN_BYTES)))
 }
 
-/** Fills memory with the landing and what else there is, up to `most` bytes; how many that is. */
-function fill(socket: Socket, memory: Buffer, most: number): number {
-  landing.copy(memory)
-  const more = read(socket, memory, LANDING_BYTES, most) ?? 0
+/** Fills memory between two places with the landing, and what else there is; how many bytes. */
+function fill(socket: Socket, memory: Buffer, from: number, to: number): number {
+  landing.copy(memory, from)
+  const more = read(socket, memory, from + LANDING_BYTES, to) ?? 0
   stats.bytes += more
   return LANDING_BYTES + more
 }

@@ -2,7 +2,7 @@
 // of it given back. Over a socket itself, and over a pipe that is none; the stock keeps one chunk,
 // so that a chunk given back is filled again at once.
 
-import { type Borrower, CHUNK_BYTES, chunks, type Loan, type Message } from '@striper/core'
+import { type Borrower, type Loan, type Message, recordChunks as chunks } from '@striper/core'
 import { ready, whole } from '@striper/core'
 import { frame } from '@striper/frame'
 import { rng } from '@striper/testkit'
@@ -161,7 +161,7 @@ test('a chunk that is full is lent, and what crosses its end is whole', () => {
   const first = Buffer.alloc(RECORD_BYTES - 1000, 1)
   const sent = [
     full(0),
-    ...Array.from({ length: CHUNK_BYTES / RECORD_BYTES + 4 }, (_, byte) => full(byte)),
+    ...Array.from({ length: chunks.chunkBytes / RECORD_BYTES + 4 }, (_, byte) => full(byte)),
   ]
   played.record(first) // so that records do not end where chunks do
   for (const record of sent) played.record(record)

@@ -4,10 +4,11 @@
 //                      └─ the rest, but for a few: channels, each with a connection of its own
 //   memory ─── memory.ts
 
+import { LEAST_WINDOW_BYTES } from 'striper'
 import { maxOpenFiles } from '../limits.ts'
 import type { ClientSettings, CommonSettings, ServerSettings } from '../settings.ts'
 import { formatBytes } from '../terminal.ts'
-import { CHANNEL_BYTES, divided, LEAST_SHARE_BYTES } from './memory.ts'
+import { CHANNEL_BYTES, divided } from './memory.ts'
 
 /** Files for all else: the program's own, its listeners, the control socket, names looked up. */
 const RESERVE = 64
@@ -60,7 +61,7 @@ export function budgetOf(settings: ServerSettings, files = maxOpenFiles()): Budg
     Math.max(files - connections - RESERVE, 1),
     Math.max(Math.floor(memory.channels / CHANNEL_BYTES), 1),
   )
-  const sessions = Math.min(maxSessions, Math.floor(memory.sessions / LEAST_SHARE_BYTES))
+  const sessions = Math.min(maxSessions, Math.floor(memory.sessions / LEAST_WINDOW_BYTES))
   const open = files === Number.MAX_SAFE_INTEGER ? 'as many files as it likes' : `${files} files`
   return {
     connections,

@@ -2,17 +2,16 @@
 //
 //   memory ─┬─ a half: channels, each at its most, which says how many there may be
 //           ├─ a quarter: what the windows of all channels may grow by
-//           └─ a quarter: what was sent to clients and is not acknowledged, a share for each
-// session
+//           └─ a quarter: what was sent to clients and is not acknowledged, in shares
 //
 // The first two are counted as they are used (`WindowPool` of mux). The third is set aside when a
 // session begins, and given back at its end: so it holds whatever the clients do.
 
+import { LEAST_WINDOW_BYTES } from 'striper'
+
 /** What a channel holds where neither of its ends reads: 64 KiB of its window, and what waits in
  *  the channel and in its connection to be written, 256 KiB each. */
 export const CHANNEL_BYTES = (64 + 2 * 256) * 1024
-/** The least that a session can do with, in bytes: the smallest window of a stripe. */
-export const LEAST_SHARE_BYTES = 512 * 1024
 /** A session gets no more than this part of what is left, so that many find room. */
 const PART = 1 / 32
 
@@ -22,7 +21,7 @@ export function divided(bytes: number) {
 }
 
 /** The shares of sessions. The less there is left, the smaller they are; when there is not even the
- *  least, there are no more. */
+ *  smallest window of a stripe, there are no more. */
 export class Shares {
   /** What there is, in bytes. */
   readonly bytes: number
@@ -40,8 +39,8 @@ export class Shares {
   /** A share of at most so many bytes; undefined where nothing is left. */
   take(mostBytes: number): number | undefined {
     const left = this.bytes - this.#takenBytes
-    if (left < LEAST_SHARE_BYTES) return undefined
-    const share = Math.max(Math.min(mostBytes, Math.floor(left * PART)), LEAST_SHARE_BYTES)
+    if (left < LEAST_WINDOW_BYTES) return undefined
+    const share = Math.max(Math.min(mostBytes, Math.floor(left * PART)), LEAST_WINDOW_BYTES)
     this.#takenBytes += share
     return share
   }
