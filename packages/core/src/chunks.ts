@@ -66,7 +66,7 @@ export class ChunkLoan implements Loan {
 
 const KEEP_AT_MOST = 64
 
-/** What the sockets of this thread are read into. */
-export const chunks = new ChunkStock(512 * 1024, KEEP_AT_MOST)
-/** What TLS records are gathered in: each is of one connection, and seldom full. */
-export const recordChunks = new ChunkStock(256 * 1024, KEEP_AT_MOST)
+/** What is read into, in this thread. */
+export const chunks = new ChunkStock(256 * 1024, KEEP_AT_MOST)
+/** What is read into of whoever has always as much as one read brings. */
+export const largeChunks = new ChunkStock(512 * 1024, KEEP_AT_MOST)

@@ -35,7 +35,7 @@ export { joined, Lending, seesAlone, SharedLoan, WrittenLoans } from './lending.
 export { LoanPipe } from './loan-pipe.ts'
 export { PassingPipe } from './passing.ts'
 export { ByteQueue, compact, isSparse } from './bytes.ts'
-export { type ChunkLoan, chunks, ChunkStock, recordChunks } from './chunks.ts'
+export { type ChunkLoan, chunks, ChunkStock, largeChunks } from './chunks.ts'
 export { descriptorOf, type OnRead, readInto, tellReadable } from './onread.ts'
 export { NO_BYTES } from './counter.ts'
 export { readInteger, writeInteger } from './integer.ts'

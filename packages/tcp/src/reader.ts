@@ -7,12 +7,13 @@
 //
 // Memory has to be set aside for a socket before its data comes. So each has the landing, which
 // costs one that is idle nothing, until that was full. From then on it only says that there is
-// something to read: then all that waits is read into a large chunk, behind what others have there.
+// something to read: then all that waits is read into a large chunk, behind what others have there;
+// into a larger one where the last read filled one, for each read costs the same.
 // A read that brings little takes it back to the landing. What is copied is the landing: small
 // messages, and the first bytes of a large one.
 
-import { chunks, compact, descriptorOf, type Loan, NO_BYTES, ownerOf } from '@striper/core'
-import { readInto, recordChunks, tellReadable } from '@striper/core'
+import { chunks, compact, descriptorOf, largeChunks, type Loan } from '@striper/core'
+import { NO_BYTES, ownerOf, readInto, tellReadable } from '@striper/core'
 import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { Cutter, type OpenChunk } from './cutter.ts'
@@ -21,7 +22,6 @@ import { Cutter, type OpenChunk } from './cutter.ts'
 export const LANDING_BYTES = 6 * 1024
 /** Less than a chunk has by the headers of a parcel, so that one lies in one. */
 const HEADERS_BYTES = 1024
-const READ_BYTES = chunks.chunkBytes - HEADERS_BYTES
 /** Behind a read that leaves less room than this a chunk has no further one, which might be cut. */
 const LEAST_ROOM_BYTES = 128 * 1024
 /** What is not lent has fresh memory, of which a large piece costs more than a second read. */
@@ -32,6 +32,9 @@ const landing = Buffer.allocUnsafeSlow(LANDING_BYTES)
 const NOWHERE = landing.subarray(0, 0)
 let next: Buffer | undefined // for the socket that has just read
 const cutter = new Cutter(chunks, LEAST_ROOM_BYTES)
+const largeCutter = new Cutter(largeChunks, LEAST_ROOM_BYTES)
+/** Those that filled what there was of a chunk when they were read last. */
+const pouring = new WeakSet<Socket>()
 
 /** What all sockets of this thread that can lend have read so far, in bytes. */
 export interface ReadStats {
@@ -51,7 +54,7 @@ export function readStats(): Readonly<ReadStats> & { lentChunks: number; freeChu
 }
 
 function countChunks() {
-  const stocks = [chunks, recordChunks]
+  const stocks = [chunks, largeChunks]
   const count = (of: 'lent' | 'free') => stocks.reduce((sum, stock) => sum + stock[of], 0)
   return { lentChunks: count('lent'), freeChunks: count('free') }
 }
@@ -101,11 +104,14 @@ function landed(this: Socket, bytes: number): boolean {
 function readable(this: Socket): Buffer | undefined {
   const owner = ownerOf(this) as Owner | undefined
   if (!owner?.lends) return landing
-  const open = cutter.open()
+  const open = (pouring.has(this) ? largeCutter : cutter).open()
   const { memory, filled } = open
-  const bytes = read(this, memory, filled, endOfRead(open))
+  const end = endOfRead(open)
+  const bytes = read(this, memory, filled, end)
   stats.bytes += bytes ?? 0
   if (bytes !== undefined && bytes >= LANDING_BYTES) {
+    if (filled + bytes === end) pouring.add(this)
+    else if (bytes < chunks.chunkBytes) pouring.delete(this)
     lendCut(owner, open, bytes)
     return undefined
   }
@@ -118,8 +124,8 @@ function readable(this: Socket): Buffer | undefined {
 }
 
 /** Where in a chunk a read ends at the latest. */
-function endOfRead({ filled, room }: OpenChunk): number {
-  return filled + Math.min(READ_BYTES, room)
+function endOfRead({ memory, filled }: OpenChunk): number {
+  return Math.min(filled + memory.length - HEADERS_BYTES, memory.length)
 }
 
 function lendCut(owner: Owner, open: OpenChunk, bytes: number): void {

@@ -10,7 +10,7 @@
 // is in the chunk is lent when it is full, when a record says that no more follows, and at the end
 // of each turn, so that nothing waits there for what may never come.
 
-import { type ChunkLoan, type Loan, readInto, recordChunks, SharedLoan } from '@striper/core'
+import { type ChunkLoan, chunks, type Loan, readInto, SharedLoan } from '@striper/core'
 import type { TLSSocket } from 'node:tls'
 
 /** The most that a record has (RFC 8446, 5.1), and all that Node gives at once. */
@@ -76,7 +76,7 @@ export class Records {
     if (this.#chunk) this.#filled += bytes
     else if (isFull) this.#beginChunk()
     else return this.#reader.give(Buffer.from(landing.subarray(0, bytes)))
-    if (isFull && this.#filled < recordChunks.chunkBytes) {
+    if (isFull && this.#filled < chunks.chunkBytes) {
       this.#giveSoon()
       return true
     }
@@ -91,7 +91,7 @@ export class Records {
   }
 
   #beginChunk(): void {
-    this.#chunk = recordChunks.take()
+    this.#chunk = chunks.take()
     this.#loan = new SharedLoan(this.#chunk)
     this.#filled = landing.copy(this.#chunk.memory)
     this.#given = 0

@@ -2,7 +2,7 @@
 // of it given back. Over a socket itself, and over a pipe that is none; the stock keeps one chunk,
 // so that a chunk given back is filled again at once.
 
-import { type Borrower, type Loan, type Message, recordChunks as chunks } from '@striper/core'
+import { type Borrower, chunks, type Loan, type Message } from '@striper/core'
 import { ready, whole } from '@striper/core'
 import { frame } from '@striper/frame'
 import { rng } from '@striper/testkit'
