@@ -31,7 +31,7 @@ export {
 } from './loan.ts'
 export { type Detachable, isDetachable, takeUnread } from './detach.ts'
 export { Listeners, ownerOf, throwIfOwned } from './owner.ts'
-export { joined, Lending, seesAlone, SharedLoan, WrittenLoans } from './lending.ts'
+export { joined, Lending, seesAlone, Share, SharedLoan, WrittenLoans } from './lending.ts'
 export { LoanPipe } from './loan-pipe.ts'
 export { PassingPipe } from './passing.ts'
 export { ByteQueue, compact, isSparse } from './bytes.ts'

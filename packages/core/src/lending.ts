@@ -39,7 +39,8 @@ export class SharedLoan {
   }
 }
 
-class Share implements Loan {
+/** A loan of what others have as well. Whoever counts them is told once how it ended. */
+export class Share implements Loan {
   #settle: ((kept: boolean) => void) | undefined
 
   constructor(settle: (kept: boolean) => void) {

@@ -6,7 +6,7 @@
 // With a chunk for each read, what comes in small pieces would hold many times its size in memory
 // until its reader has taken it, and the processor's cache would never see a chunk again.
 
-import type { ChunkLoan, ChunkStock, Loan } from '@striper/core'
+import { type ChunkLoan, type ChunkStock, type Loan, Share } from '@striper/core'
 
 export class Cutter {
   readonly #stock: ChunkStock
@@ -54,7 +54,7 @@ export class OpenChunk {
     const chunk = this.memory.subarray(this.filled, end)
     this.filled = end
     this.#parts++
-    return { chunk, loan: new Part(this) }
+    return { chunk, loan: new Share(this.#settle) }
   }
 
   /** The read has brought nothing that stays here. */
@@ -63,7 +63,7 @@ export class OpenChunk {
   }
 
   /** One loan is over. */
-  settle(kept: boolean): void {
+  readonly #settle = (kept: boolean): void => {
     this.#kept ||= kept
     if (--this.#parts === 0) this.#end()
   }
@@ -72,27 +72,5 @@ export class OpenChunk {
     this.over = true
     if (this.#kept) this.#loan.keep()
     else this.#loan.release()
-  }
-}
-
-class Part implements Loan {
-  #of: OpenChunk | undefined
-
-  constructor(of: OpenChunk) {
-    this.#of = of
-  }
-
-  release(): void {
-    this.#settle(false)
-  }
-
-  keep(): void {
-    this.#settle(true)
-  }
-
-  #settle(kept: boolean): void {
-    const of = this.#of
-    this.#of = undefined
-    of?.settle(kept)
   }
 }
