@@ -1,4 +1,10 @@
-import { memoryPair, type BytePipe, type MessagePipe } from '@striper/core'
+import {
+  type Borrower,
+  type BytePipe,
+  type Lender,
+  memoryPair,
+  type MessagePipe,
+} from '@striper/core'
 import { reassemble } from '@striper/reassemble'
 import { rng } from '@striper/testkit'
 import { once } from 'node:events'
@@ -161,4 +167,23 @@ test('destroyed before its time, it takes what is below with it, and the far end
   await Promise.all([closed(pipe), closed(wire)])
   expect(near.closed).toBe(true)
   expect(wire.errored).toMatchObject({ code: 'ERR_PIPE_RESET' })
+})
+
+test('what is on loan and waits for bytes before it goes back when the pipe is destroyed', async () => {
+  const [near, wire] = memoryPair('messages')
+  wire.on('error', () => undefined)
+  let borrower: Borrower | undefined
+  const lender = Object.assign(near, { lendTo: (to?: Borrower) => void (borrower = to) })
+  const pipe = reassemble({ windowBytes: WINDOW })(lender)
+  ;(pipe as unknown as Lender).lendTo({ borrow: () => expect.unreachable('nothing is in order') })
+  const over: string[] = []
+  borrower!.borrow(data(5, 'x'.repeat(10_000)), {
+    release: () => over.push('released'),
+    keep: () => over.push('kept'),
+  })
+  await turns(3)
+  expect(over, 'while it waits').toEqual([])
+  pipe.destroy()
+  await closed(pipe)
+  expect(over).toEqual(['released'])
 })
