@@ -148,8 +148,8 @@ test.each(both)('what %s lanes lend comes back when they and all are broken off'
     come += chunk.length
     if (come > 24 * MIB) socket.pause()
   })
-  // With a reader that has stopped, what waits for it is lent, or there is nothing to come back. (How
-  // many chunks that is says little: many reads lie in one, and small parcels are copied.)
+  // With a reader that has stopped, what waits for it is lent, or there is nothing to come back.
+  // (How many chunks that is says little: many reads lie in one, and small parcels are copied.)
   const lent = () => readStats().lentChunks - before.lentChunks
   await expect.poll(() => socket.isPaused(), { timeout: 10_000 }).toBe(true)
   await expect.poll(lent, { timeout: 10_000 }).toBeGreaterThan(0)
