@@ -8,9 +8,9 @@
 // Memory has to be set aside for a socket before its data comes. So each has the landing, which
 // costs one that is idle nothing, until that was full. From then on it only says that there is
 // something to read: then all that waits is read into a large chunk, behind what others have there;
-// into a larger one where the last read filled one, for each read costs the same. A read that brings
-// little takes it back to the landing. What is copied is the landing: small messages, and the first
-// bytes of a large one.
+// into a larger one where the last read filled one, for each read costs the same. A read that
+// brings little takes it back to the landing. What is copied is the landing: small messages, and
+// the first bytes of a large one.
 
 import { chunks, compact, descriptorOf, largeChunks, type Loan } from '@striper/core'
 import { NO_BYTES, ownerOf, readInto, tellReadable } from '@striper/core'
