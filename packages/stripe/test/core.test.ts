@@ -381,6 +381,20 @@ test('for a second after an urgent parcel a lane gets what keeps it busy, and no
   expect(lane.room).toBe(lane.meter.room(false))
 })
 
+test('lanes that are fast and near have 3 MiB in their queues together, and not 40 ms each', () => {
+  const bench = new Bench(2, 64 * 1024 * KiB)
+  known(bench, [0.1])
+  const lanes = [...bench.core.lanes.values()]
+  const held = lanes.reduce((sum, { rate, rtt }) => sum + rate! * rtt!, 0)
+  const rates = lanes.reduce((sum, { rate }) => sum + rate!, 0)
+  expect(rates * 40, 'more than 3 MiB in 40 ms').toBeGreaterThan(10 * 1024 * KiB)
+  for (let i = 0; i < 600; i++) bench.write(64 * KiB)
+  const underWay = lanes.reduce((sum, { inFlight }) => sum + inFlight, 0)
+  expect(underWay).toBeGreaterThan(held + 3 * 1024 * KiB)
+  expect(underWay).toBeLessThanOrEqual(held + 3 * 1024 * KiB + lanes.length * 64 * KiB)
+  expect(bench.core.backlog, 'the rest waits').toBe(true)
+})
+
 /** A bench whose writer waits for credit from `at` on, with nothing under way. */
 function starving(at: number): Bench {
   const bench = new Bench(0)

@@ -10,6 +10,7 @@ import { NO_BYTES, type SharedLoan } from '@striper/core'
 import { Fifo } from './fifo.ts'
 import { Meter, type Stamp } from './meter.ts'
 import type { LaneView } from './schedule.ts'
+import { MOST_SLACK_MS } from './slack.ts'
 import type { END, PARCEL } from './wire.ts'
 
 /** A lane that was found late, and has not got over it, is looked at again after so long, in ms. */
@@ -77,6 +78,7 @@ export class Lane implements LaneView {
   budgetBytes = Infinity
   passedOver = false // whether a parcel waits rather than going by it
   standby = false // a backup, while others work
+  slackMs = MOST_SLACK_MS // for how long it may have more under way than it holds
   lean = false // somebody waits for each small parcel, so little may be under way
   bytesOut = NO_BYTES
   bytesIn = NO_BYTES
@@ -112,7 +114,7 @@ export class Lane implements LaneView {
 
   /** Bytes that may be under way on it. */
   get room(): number {
-    return this.meter.room(this.lean)
+    return this.meter.room(this.lean, this.slackMs)
   }
 
   /** Whether its budget is spent. */

@@ -10,15 +10,14 @@
 
 import { NO_BYTES } from '@striper/core'
 import { WindowedMax } from './filter.ts'
+import { MOST_SLACK_MS } from './slack.ts'
 import { Stalls } from './stalls.ts'
 
 /** Room of a lane of which nothing is known yet, in bytes. It doubles with each round trip. */
 const FIRST_ROOM_BYTES = 16 * 1024
-/** Beyond a lane's bandwidth × delay product: for the time that an acknowledgement may wait, and to
- *  see whether the lane can do more. More of it fills queues, which drop what does not fit. */
-const SLACK_MS = 40
+/** Beyond a lane's bandwidth × delay product there is this share of it, or the slack. */
 const SLACK = 1 / 4
-/** The same, where somebody waits for each small parcel: no more queue than keeps the lane busy. */
+/** The slack where somebody waits for each small parcel: no more than keeps the lane busy. */
 const LEAN_SLACK_MS = 10
 /** A lane so far away has so many round trips of it while its limit is not known. TCP's slow start
  *  doubles with each; where it runs dry on the way, what comes next is a burst, which overflows the
@@ -140,25 +139,27 @@ export class Meter {
     return Math.max(Math.min(bytes, MOST_SLOW_PARCEL_BYTES), fast, LEAST_PARCEL_BYTES)
   }
 
-  /** Bytes that may be under way at once, and one parcel more: what the lane holds, and a little;
-   *  twice that while its limit is not known, and where it stalls. While it is drained, less than
-   *  it holds. */
-  room(lean: boolean): number {
+  /** Bytes that may be under way at once, and one parcel more: what the lane holds, and `slackMs`
+   *  of it; twice that while its limit is not known, and where it stalls. While it is drained, less
+   *  than it holds. */
+  room(lean: boolean, slackMs = MOST_SLACK_MS): number {
     const { rate, rtt } = this
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
     if (this.#draining) return DRAINED * rate * rtt
     const parcel = this.parcelBytes(lean)
-    if (lean && this.#known) return rate * (rtt + LEAN_SLACK_MS) + parcel
-    if (!this.#known) return rate * this.#startingMs(rtt) + parcel
+    if (lean && this.#known) return rate * (rtt + Math.min(LEAN_SLACK_MS, slackMs)) + parcel
+    if (!this.#known) return rate * this.#startingMs(rtt, slackMs) + parcel
     const stallMs = this.#stalls.lasting(this.#deliveredAt)
-    const bytes = rate * (rtt + Math.max(SLACK_MS, SLACK * rtt, stallMs))
+    const bytes = rate * (rtt + Math.max(slackMs, SLACK * rtt, stallMs))
     return Math.max(bytes, LEAST_ROOM_BYTES)
   }
 
-  /** Of a lane whose limit is not known, the rate is what there was room for: it has to grow. */
-  #startingMs(rtt: number): number {
+  /** Of a lane whose limit is not known, the rate is what there was room for: it has to grow. A
+   *  loop is no more than two round trips; one that was found longer met a busy machine. */
+  #startingMs(rtt: number, slackMs: number): number {
     const loop = this.#loop ?? rtt
-    return loop >= FAR_MS ? FAR_LOOPS * loop : rtt + Math.max(SLACK_MS, loop)
+    if (loop >= FAR_MS) return FAR_LOOPS * loop
+    return rtt + Math.max(slackMs, Math.min(loop, 2 * rtt))
   }
 
   /** Something is sent while `inFlight` bytes were under way. */

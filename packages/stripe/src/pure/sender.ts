@@ -16,6 +16,7 @@ import type { CoreOptions, Mode, Output } from './output.ts'
 import { ParcelSizes } from './parcels.ts'
 import { Retained } from './retained.ts'
 import { deliveryMs } from './schedule.ts'
+import { slackMs } from './slack.ts'
 import { type Ack, encodeNumbered, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
 const LEAST_LAG_MS = 100
@@ -159,6 +160,8 @@ export class Sender {
       }
       lane.ack(received, delayMs, now, this.#retained.arrived)
     }
+    const slack = slackMs(this.#lanes.values())
+    for (const lane of this.#lanes.values()) lane.slackMs = slack
     this.#retained.arrivedBelow(ack.floor)
     this.#floor = Math.max(this.#floor, ack.floor)
     this.credit(ack.limit)
