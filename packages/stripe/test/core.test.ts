@@ -371,14 +371,14 @@ test('for a second after an urgent parcel a lane gets what keeps it busy, and no
   const lane = bench.core.lanes.get(0)!
   bench.core.writeUrgent(Buffer.alloc(1), false, bench.now)
   bench.run()
-  expect(lane.room, 'nobody waits').toBe(lane.meter.room(false))
+  expect(lane.room, 'nobody waits').toBe(lane.meter.room(false, lane.slackMs))
   bench.core.writeUrgent(Buffer.alloc(1), true, bench.now)
   bench.run()
   const lean = lane.room
-  expect(lean).toBeLessThan(0.75 * lane.meter.room(false))
+  expect(lean).toBeLessThan(0.75 * lane.meter.room(false, lane.slackMs))
   bench.now += 1000
   bench.run()
-  expect(lane.room).toBe(lane.meter.room(false))
+  expect(lane.room).toBe(lane.meter.room(false, lane.slackMs))
 })
 
 test('lanes that are fast and near have 3 MiB in their queues together, and not 40 ms each', () => {

@@ -163,3 +163,20 @@ test.each([
     expect(Math.abs(found / bytes - 1)).toBeLessThan(0.1)
   },
 )
+
+test('a near lane whose first PING met a busy machine has no more room for that', () => {
+  const quick = new Lane(0, 'quick', 0)
+  const late = new Lane(1, 'late', 0)
+  for (const [lane, loopMs] of [
+    [quick, 4],
+    [late, 45],
+  ] as const) {
+    lane.meter.loop(loopMs, loopMs, false)
+    lane.meter.roundTrip(2, loopMs)
+    const stamp = lane.meter.sent(0, 100)
+    lane.meter.acked(2_000_000, 100, stamp, 0, 102)
+    expect(lane.known).toBe(false)
+  }
+  expect(quick.meter.room(false, 1)).toBeGreaterThan(0)
+  expect(late.meter.room(false, 1)).toBe(quick.meter.room(false, 1))
+})

@@ -71,7 +71,7 @@ function roomMs(stallsWithAll: boolean): number {
     stamps.push(meter.sent(1000 * stamps.length, now))
   }
   expect(meter.known).toBe(true)
-  return meter.room(false) / meter.rate!
+  return meter.room(false, 40) / meter.rate!
 }
 
 test('a lane that stalls gets two round trips more, but not where all lanes stood still', () => {

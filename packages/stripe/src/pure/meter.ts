@@ -10,7 +10,6 @@
 
 import { NO_BYTES } from '@striper/core'
 import { WindowedMax } from './filter.ts'
-import { MOST_SLACK_MS } from './slack.ts'
 import { Stalls } from './stalls.ts'
 
 /** Room of a lane of which nothing is known yet, in bytes. It doubles with each round trip. */
@@ -142,7 +141,7 @@ export class Meter {
   /** Bytes that may be under way at once, and one parcel more: what the lane holds, and `slackMs`
    *  of it; twice that while its limit is not known, and where it stalls. While it is drained, less
    *  than it holds. */
-  room(lean: boolean, slackMs = MOST_SLACK_MS): number {
+  room(lean: boolean, slackMs: number): number {
     const { rate, rtt } = this
     if (rate === undefined || rtt === undefined) return FIRST_ROOM_BYTES
     if (this.#draining) return DRAINED * rate * rtt
@@ -155,7 +154,8 @@ export class Meter {
   }
 
   /** Of a lane whose limit is not known, the rate is what there was room for: it has to grow. A
-   *  loop is no more than two round trips; one that was found longer met a busy machine. */
+   *  loop is no more than two round trips where both ways are equally far; one that was found
+   *  longer mostly met a busy machine. */
   #startingMs(rtt: number, slackMs: number): number {
     const loop = this.#loop ?? rtt
     if (loop >= FAR_MS) return FAR_LOOPS * loop

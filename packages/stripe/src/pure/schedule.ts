@@ -92,9 +92,14 @@ function bearableMs(lane: LaneView, lanes: readonly LaneView[]): number {
   const { rate = 0, rtt = 0 } = lane
   // It may well be faster than it looks.
   if (!lane.known) return rtt >= FAR_MS ? FAR_LOOPS * rtt : UNKNOWN_MS
+  return Math.max(SMOOTH_MS * Math.min(1, (FULL_SHARE * rate) / ratesOf(lanes)), 1.5 * rtt)
+}
+
+/** What lanes deliver together, as far as it is known, in bytes a ms. */
+export function ratesOf(lanes: Iterable<Pick<LaneView, 'rate'>>): number {
   let rates = 0
   for (const lane of lanes) rates += lane.rate ?? 0
-  return Math.max(SMOOTH_MS * Math.min(1, (FULL_SHARE * rate) / rates), 1.5 * rtt)
+  return rates
 }
 
 /** When a lane would deliver a parcel of `bytes`, in ms from now: after what is under way on it. Of

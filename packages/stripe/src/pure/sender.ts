@@ -15,7 +15,7 @@ import { Outbox, type Written } from './outbox.ts'
 import type { CoreOptions, Mode, Output } from './output.ts'
 import { ParcelSizes } from './parcels.ts'
 import { Retained } from './retained.ts'
-import { deliveryMs } from './schedule.ts'
+import { deliveryMs, ratesOf } from './schedule.ts'
 import { slackMs } from './slack.ts'
 import { type Ack, encodeNumbered, END, INITIAL_CREDIT, MAX_PARCELS_UNDER_WAY } from './wire.ts'
 
@@ -285,8 +285,7 @@ export class Sender {
   /** How long the best lanes may run ahead of a slow one, until the reader's window is half
    *  full. */
   #lagMs(): number {
-    let rates = 0
-    for (const lane of this.#lanes.values()) rates += lane.rate ?? 0
+    const rates = ratesOf(this.#lanes.values())
     const lag = rates > 0 ? this.#options.windowBytes / 2 / rates : Infinity
     return Math.min(Math.max(lag, LEAST_LAG_MS), MOST_LAG_MS)
   }

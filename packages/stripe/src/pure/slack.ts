@@ -1,9 +1,11 @@
 // Slack: for how long a lane may have more under way than it holds by itself.
 //
-//   slow or far lanes:  40 ms each
-//   fast ones:          what 3 MiB last, all lanes together
+//   slow lanes:  40 ms each
+//   fast ones:   as long as 3 MiB last, all lanes together
 //
-// Pure: no clock; times are in ms, rates in bytes a ms.
+// Pure: no clock; times are in ms.
+
+import { type LaneView, ratesOf } from './schedule.ts'
 
 /** For the time that an acknowledgement may wait, and to see whether the lane can do more. More of
  *  it fills queues, which drop what does not fit. */
@@ -14,8 +16,6 @@ export const MOST_SLACK_MS = 40
 const MOST_QUEUED_BYTES = 3 * 1024 * 1024
 
 /** The slack of lanes that are used together. */
-export function slackMs(lanes: Iterable<{ readonly rate: number | undefined }>): number {
-  let rates = 0
-  for (const lane of lanes) rates += lane.rate ?? 0
-  return Math.min(MOST_SLACK_MS, MOST_QUEUED_BYTES / rates)
+export function slackMs(lanes: Iterable<Pick<LaneView, 'rate'>>): number {
+  return Math.min(MOST_SLACK_MS, MOST_QUEUED_BYTES / ratesOf(lanes))
 }
